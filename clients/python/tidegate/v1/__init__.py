@@ -1,0 +1,1 @@
+"""Generated stubs of the contract in ``proto/tidegate/v1``: ``make stubs`` writes them."""

@@ -1,0 +1,129 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from tidegate.v1 import error_pb2 as _error_pb2
+from tidegate.v1 import event_pb2 as _event_pb2
+from tidegate.v1 import subscription_pb2 as _subscription_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class StartPosition(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    START_POSITION_UNSPECIFIED: _ClassVar[StartPosition]
+    START_POSITION_EARLIEST: _ClassVar[StartPosition]
+    START_POSITION_LATEST: _ClassVar[StartPosition]
+
+class OnGap(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ON_GAP_UNSPECIFIED: _ClassVar[OnGap]
+    ON_GAP_FAIL: _ClassVar[OnGap]
+    ON_GAP_SKIP: _ClassVar[OnGap]
+START_POSITION_UNSPECIFIED: StartPosition
+START_POSITION_EARLIEST: StartPosition
+START_POSITION_LATEST: StartPosition
+ON_GAP_UNSPECIFIED: OnGap
+ON_GAP_FAIL: OnGap
+ON_GAP_SKIP: OnGap
+
+class PublishRequest(_message.Message):
+    __slots__ = ("request_id", "batches", "expected_positions")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    batches: _containers.RepeatedCompositeFieldContainer[_event_pb2.EventBatch]
+    expected_positions: _containers.RepeatedCompositeFieldContainer[ExpectedPosition]
+    def __init__(self, request_id: _Optional[str] = ..., batches: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ..., expected_positions: _Optional[_Iterable[_Union[ExpectedPosition, _Mapping]]] = ...) -> None: ...
+
+class ExpectedPosition(_message.Message):
+    __slots__ = ("topic", "expected_last_sequence")
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    topic: str
+    expected_last_sequence: int
+    def __init__(self, topic: _Optional[str] = ..., expected_last_sequence: _Optional[int] = ...) -> None: ...
+
+class PublishResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[PublishResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[PublishResult, _Mapping]]] = ...) -> None: ...
+
+class PublishResult(_message.Message):
+    __slots__ = ("first_sequence", "count", "schema_version")
+    FIRST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    first_sequence: int
+    count: int
+    schema_version: int
+    def __init__(self, first_sequence: _Optional[int] = ..., count: _Optional[int] = ..., schema_version: _Optional[int] = ...) -> None: ...
+
+class PublishStreamRequest(_message.Message):
+    __slots__ = ("request_id", "batches", "expected_positions", "stop_on_error")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    STOP_ON_ERROR_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    batches: _containers.RepeatedCompositeFieldContainer[_event_pb2.EventBatch]
+    expected_positions: _containers.RepeatedCompositeFieldContainer[ExpectedPosition]
+    stop_on_error: bool
+    def __init__(self, request_id: _Optional[str] = ..., batches: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ..., expected_positions: _Optional[_Iterable[_Union[ExpectedPosition, _Mapping]]] = ..., stop_on_error: bool = ...) -> None: ...
+
+class PublishStreamResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[PublishStreamResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[PublishStreamResult, _Mapping]]] = ...) -> None: ...
+
+class PublishStreamResult(_message.Message):
+    __slots__ = ("published", "error")
+    PUBLISHED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    published: PublishResponse
+    error: _error_pb2.Error
+    def __init__(self, published: _Optional[_Union[PublishResponse, _Mapping]] = ..., error: _Optional[_Union[_error_pb2.Error, _Mapping]] = ...) -> None: ...
+
+class SubscribeRequest(_message.Message):
+    __slots__ = ("topics", "start_position", "from_sequence", "from_time", "types", "end_sequence", "on_gap", "heartbeat_interval")
+    TOPICS_FIELD_NUMBER: _ClassVar[int]
+    START_POSITION_FIELD_NUMBER: _ClassVar[int]
+    FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    END_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ON_GAP_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    topics: _containers.RepeatedScalarFieldContainer[str]
+    start_position: StartPosition
+    from_sequence: int
+    from_time: _timestamp_pb2.Timestamp
+    types: _containers.RepeatedScalarFieldContainer[str]
+    end_sequence: int
+    on_gap: OnGap
+    heartbeat_interval: _duration_pb2.Duration
+    def __init__(self, topics: _Optional[_Iterable[str]] = ..., start_position: _Optional[_Union[StartPosition, str]] = ..., from_sequence: _Optional[int] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., types: _Optional[_Iterable[str]] = ..., end_sequence: _Optional[int] = ..., on_gap: _Optional[_Union[OnGap, str]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class SubscribeResponse(_message.Message):
+    __slots__ = ("opened", "batches", "heartbeat", "caught_up", "gap", "draining")
+    OPENED_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    CAUGHT_UP_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    opened: _subscription_pb2.Opened
+    batches: _subscription_pb2.Batches
+    heartbeat: _subscription_pb2.Heartbeat
+    caught_up: _subscription_pb2.CaughtUp
+    gap: _subscription_pb2.Gap
+    draining: _subscription_pb2.Draining
+    def __init__(self, opened: _Optional[_Union[_subscription_pb2.Opened, _Mapping]] = ..., batches: _Optional[_Union[_subscription_pb2.Batches, _Mapping]] = ..., heartbeat: _Optional[_Union[_subscription_pb2.Heartbeat, _Mapping]] = ..., caught_up: _Optional[_Union[_subscription_pb2.CaughtUp, _Mapping]] = ..., gap: _Optional[_Union[_subscription_pb2.Gap, _Mapping]] = ..., draining: _Optional[_Union[_subscription_pb2.Draining, _Mapping]] = ...) -> None: ...

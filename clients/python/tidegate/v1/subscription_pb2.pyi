@@ -1,0 +1,66 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from tidegate.v1 import event_pb2 as _event_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Opened(_message.Message):
+    __slots__ = ("position", "head_sequence", "heartbeat_interval")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    HEAD_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    head_sequence: int
+    heartbeat_interval: _duration_pb2.Duration
+    def __init__(self, position: _Optional[int] = ..., head_sequence: _Optional[int] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class Batches(_message.Message):
+    __slots__ = ("batches",)
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    batches: _containers.RepeatedCompositeFieldContainer[_event_pb2.EventBatch]
+    def __init__(self, batches: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ("position", "head_sequence", "lag", "lag_batches", "time")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    HEAD_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAG_FIELD_NUMBER: _ClassVar[int]
+    LAG_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    head_sequence: int
+    lag: _duration_pb2.Duration
+    lag_batches: int
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, position: _Optional[int] = ..., head_sequence: _Optional[int] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., lag_batches: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CaughtUp(_message.Message):
+    __slots__ = ("position",)
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    def __init__(self, position: _Optional[int] = ...) -> None: ...
+
+class Gap(_message.Message):
+    __slots__ = ("first_sequence", "last_sequence", "topics")
+    FIRST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TOPICS_FIELD_NUMBER: _ClassVar[int]
+    first_sequence: int
+    last_sequence: int
+    topics: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, first_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., topics: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Draining(_message.Message):
+    __slots__ = ("position", "reconnect_after")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    RECONNECT_AFTER_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    reconnect_after: _duration_pb2.Duration
+    def __init__(self, position: _Optional[int] = ..., reconnect_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

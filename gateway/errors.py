@@ -1,0 +1,194 @@
+"""What the gateway refuses, one exception a fact; those of the registry are its errors too.
+
+See ``registry.errors`` for how facts and violations reach the caller.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from registry.errors import TidegateError, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class RequestIdReused(TidegateError):
+    """The request_id was used before, with other bytes."""
+
+    reason = "REQUEST_ID_REUSED"
+
+    def __init__(self, request_id: str) -> None:
+        description = (
+            f"request_id {request_id!r} was used before with other content. Use a new id for a new request; "
+            f"repeat a request byte for byte to retry it."
+        )
+        super().__init__(description, [Violation("request_id", description)])
+        self.request_id = request_id
+
+
+class TopicNotFound(TidegateError):
+    """No topic of that name."""
+
+    reason = "TOPIC_NOT_FOUND"
+
+    def __init__(self, topic: str, near: Sequence[str] = ()) -> None:
+        hint = f"Close to it: {', '.join(near)}." if near else "There is no topic of a similar name."
+        super().__init__(f"topic {topic!r} does not exist. {hint}")
+        self.topic = topic
+        self.near = tuple(near)
+
+
+class TopicAlreadyExists(TidegateError):
+    """A topic of that name exists."""
+
+    reason = "TOPIC_ALREADY_EXISTS"
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic!r} exists already. Change it with UpdateTopic.")
+        self.topic = topic
+
+
+class TopicNotEmpty(TidegateError):
+    """The topic still holds events, and ``force`` was not set."""
+
+    reason = "TOPIC_NOT_EMPTY"
+
+    def __init__(self, topic: str, event_count: int) -> None:
+        super().__init__(f"topic {topic!r} holds {event_count:,} events. Set force to delete them with it.")
+        self.topic = topic
+        self.event_count = event_count
+
+
+class TopicChanged(TidegateError):
+    """The topic was changed since its etag was read."""
+
+    reason = "TOPIC_CHANGED"
+
+    def __init__(self, topic: str, etag: str) -> None:
+        super().__init__(f"topic {topic!r} was changed since it was read. Read it again; its etag is {etag!r}.")
+        self.topic = topic
+        self.etag = etag
+
+
+class EventTypeNotAccepted(TidegateError):
+    """The topic accepts other event types only."""
+
+    reason = "EVENT_TYPE_NOT_ACCEPTED"
+
+    def __init__(self, topic: str, type_name: str, accepted: Sequence[str]) -> None:
+        super().__init__(
+            f"topic {topic!r} does not accept event type {type_name!r}. It accepts: {', '.join(accepted)}."
+        )
+        self.topic = topic
+        self.type = type_name
+        self.accepted = tuple(accepted)
+
+
+class UnexpectedSequence(TidegateError):
+    """A topic's last sequence is not the expected one."""
+
+    reason = "UNEXPECTED_SEQUENCE"
+
+    def __init__(self, topic: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"the last sequence of topic {topic!r} is {actual}, not {expected}. "
+            f"Read what was appended since, decide again, and retry with {actual}."
+        )
+        self.topic = topic
+        self.expected_last_sequence = expected
+        self.last_sequence = actual
+
+
+class StreamStopped(TidegateError):
+    """An earlier request of the stream was rejected and stop_on_error was set."""
+
+    reason = "STREAM_STOPPED"
+
+    def __init__(self) -> None:
+        super().__init__("not tried: an earlier request of this stream was rejected and stop_on_error is set")
+
+
+class SequenceOutOfRange(TidegateError):
+    """The position lies outside of the log."""
+
+    reason = "SEQUENCE_OUT_OF_RANGE"
+
+    def __init__(self, field: str, sequence: int, highest: int) -> None:
+        description = (
+            f"sequence {sequence} lies in the future: the highest one to start at is {highest}, "
+            f"which is the next to be appended"
+        )
+        super().__init__(f"{field}: {description}", [Violation(field, description)])
+        self.sequence = sequence
+        self.highest = highest
+
+
+class EventsRemoved(TidegateError):
+    """Retention removed events that the reader asked for."""
+
+    reason = "EVENTS_REMOVED"
+
+    def __init__(self, first_sequence: int, last_sequence: int, topics: Sequence[str]) -> None:
+        super().__init__(
+            f"retention removed events of {', '.join(topics)} between sequences {first_sequence} and "
+            f"{last_sequence}. Start at {last_sequence + 1}, or set on_gap to ON_GAP_SKIP to go on behind gaps."
+        )
+        self.first_sequence = first_sequence
+        self.last_sequence = last_sequence
+        self.topics = tuple(topics)
+
+
+class StorageFull(TidegateError):
+    """The disk is full; nothing of the request was stored."""
+
+    reason = "STORAGE_FULL"
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(
+            f"the log {path} can't grow: {detail}. Nothing of this request was stored. Free disk space or "
+            f"shorten the retention of topics; publishing goes on by itself."
+        )
+        self.path = path
+
+
+class StorageReadOnly(TidegateError):
+    """The log's file can be read but not written."""
+
+    reason = "STORAGE_READ_ONLY"
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(
+            f"the log {path} can't be written: {detail}. Nothing of this request was stored. "
+            f"Make the file and its folder writable."
+        )
+        self.path = path
+
+
+class StorageFailed(TidegateError):
+    """The log can't be read or written; whether an append took place is not known."""
+
+    reason = "STORAGE_FAILED"
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(
+            f"the log {path} failed: {detail}. Whether this request was stored is not known: "
+            f"retry it with the same request_id."
+        )
+        self.path = path
+
+
+class Draining(TidegateError):
+    """The gateway is stopping."""
+
+    reason = "DRAINING"
+
+    def __init__(self) -> None:
+        super().__init__("the gateway is stopping; connect again in a moment")
+
+
+class CannotOpenLog(Exception):
+    """The log can't be opened: its engine or file is unusable. Ends the start of the gateway.
+
+    ``str()`` names the file, what is wrong with it and what to do.
+    """

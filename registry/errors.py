@@ -1,0 +1,179 @@
+"""What the registry refuses, one exception a fact.
+
+An exception's public attributes are its facts: they reach the caller as ``ErrorInfo.metadata``, so
+they are named for people. ``reason`` is the value of ``tidegate.v1.ErrorReason`` without its prefix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VIOLATIONS_LISTED = 100
+"""How many field violations an error lists at most; it counts the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One field at fault: its path in the request, what is wrong, and the rule's id if there is one."""
+
+    field: str
+    description: str
+    rule_id: str = ""
+
+
+class TidegateError(Exception):
+    """A refusal with a reason from the catalogue. ``str()`` says what is wrong and what to do."""
+
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(message)
+        self._violations = tuple(violations[:VIOLATIONS_LISTED])
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """The fields at fault, at most ``VIOLATIONS_LISTED``."""
+        return self._violations
+
+    def facts(self) -> dict[str, str]:
+        """Answers the public attributes as text, under their names."""
+        return {name: _text(value) for name, value in vars(self).items() if not name.startswith("_")}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (tuple, list, frozenset, set)):
+        return ", ".join(sorted(map(str, value)) if isinstance(value, (frozenset, set)) else map(str, value))
+    return str(value)
+
+
+class InvalidRequest(TidegateError):
+    """The request is malformed: a field is missing, malformed, or not the caller's to set."""
+
+    reason = "INVALID_REQUEST"
+
+    def __init__(self, field: str, description: str) -> None:
+        super().__init__(f"{field}: {description}", [Violation(field, description)])
+        self.field = field
+
+
+class LimitExceeded(TidegateError):
+    """The request is over a limit; the message names the limit, its value and the request's."""
+
+    reason = "LIMIT_EXCEEDED"
+
+    def __init__(self, limit: str, maximum: int, actual: int, what: str, field: str = "") -> None:
+        message = f"{what} is {actual:,}, over the limit {limit} = {maximum:,}"
+        super().__init__(message, [Violation(field, message)] if field else ())
+        self.limit = limit
+        self.maximum = maximum
+        self.actual = actual
+
+
+class InvalidSchema(TidegateError):
+    """The schema does not compile, breaks a limit, or carries a rule that can't be used.
+
+    Each violation's field is a position (``shop/v1/order.proto:12:5``), a descriptor's full name, or
+    a limit's name.
+    """
+
+    reason = "INVALID_SCHEMA"
+
+    def __init__(self, problems: Sequence[Violation]) -> None:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(f"{first.field}: {first.description}{more}", problems)
+
+
+class IncompatibleSchema(TidegateError):
+    """The schema breaks the promise of its subject; one violation a finding."""
+
+    reason = "INCOMPATIBLE_SCHEMA"
+
+    def __init__(self, subject: str, against_version: int, promise: str, findings: Sequence[Violation]) -> None:
+        count = len(findings)
+        super().__init__(
+            f"the schema is not {promise} compatible with version {against_version} of subject {subject!r}: "
+            f"{findings[0].field}: {findings[0].description}"
+            + (f" (and {count - 1} more)" if count > 1 else ""),
+            findings,
+        )
+        self.subject = subject
+        self.against_version = against_version
+        self.promise = promise
+        self.findings = count
+
+
+class EventTypeTaken(TidegateError):
+    """A message of that full name belongs to another subject."""
+
+    reason = "EVENT_TYPE_TAKEN"
+
+    def __init__(self, type_name: str, subject: str, owner: str) -> None:
+        super().__init__(
+            f"message {type_name} can't be registered under subject {subject!r}: it belongs to subject "
+            f"{owner!r}. Register it there, or rename its package."
+        )
+        self.type = type_name
+        self.subject = subject
+        self.owner = owner
+
+
+def _hint(near: Sequence[str], what: str) -> str:
+    return f" Close to it: {', '.join(near)}." if near else f" There is no {what} of a similar name."
+
+
+class SubjectNotFound(TidegateError):
+    """No subject of that name."""
+
+    reason = "SUBJECT_NOT_FOUND"
+
+    def __init__(self, subject: str, near: Sequence[str] = ()) -> None:
+        super().__init__(f"subject {subject!r} does not exist.{_hint(near, 'subject')}")
+        self.subject = subject
+        self.near = tuple(near)
+
+
+class SchemaVersionNotFound(TidegateError):
+    """The subject has no such version."""
+
+    reason = "SCHEMA_VERSION_NOT_FOUND"
+
+    def __init__(self, subject: str, version: int, latest_version: int) -> None:
+        super().__init__(
+            f"subject {subject!r} has no version {version}; its versions are 1 to {latest_version}."
+        )
+        self.subject = subject
+        self.version = version
+        self.latest_version = latest_version
+
+
+class EventTypeNotFound(TidegateError):
+    """The schema version has no message of that name."""
+
+    reason = "EVENT_TYPE_NOT_FOUND"
+
+    def __init__(self, type_name: str, where: str, near: Sequence[str] = ()) -> None:
+        super().__init__(f"{where} has no event type {type_name!r}.{_hint(near, 'event type')}")
+        self.type = type_name
+        self.near = tuple(near)
+
+
+class InvalidEvents(TidegateError):
+    """At least one event failed its schema; one violation an event at fault.
+
+    ``events_at_fault`` is exact unless ``at_least`` is set: then the check stopped counting.
+    """
+
+    reason = "INVALID_EVENT"
+
+    def __init__(self, violations: Sequence[Violation], events_at_fault: int, *, at_least: bool = False) -> None:
+        first = violations[0]
+        count = f"{'at least ' if at_least else ''}{events_at_fault:,}"
+        plural = "event fails its" if events_at_fault == 1 and not at_least else "events fail their"
+        super().__init__(f"{count} {plural} schema: {first.field}: {first.description}", violations)
+        self.events_at_fault = events_at_fault
+        self.at_least = at_least
