@@ -1,0 +1,173 @@
+"""Turns what users send into compiled schemas, in a process of its own.
+
+Sources and descriptor sets take the same way: through protoc, which checks them and writes the one
+form that both have in common. Nothing that a user sent is parsed in this process before it passed
+there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.errors import InvalidSchema, Violation
+from registry.paths import path_problems
+from registry.schema import SchemaLimits
+from registry.supplied import is_supplied_name, supplied_files, supplied_set
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_DEFAULT_LIMITS = SchemaLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A schema that passed all checks but those against other schemas.
+
+    Attributes:
+        descriptor_set: Serialized ``FileDescriptorSet`` in canonical form, imports included, each file
+            behind those that it imports.
+        types: Full names of the messages that can be event types, sorted.
+        fingerprint: SHA-256 over the schema's own files in hexadecimal digits.
+    """
+
+    descriptor_set: bytes
+    types: tuple[str, ...]
+    fingerprint: str
+
+
+def compile_sources(sources: Mapping[str, str], limits: SchemaLimits = _DEFAULT_LIMITS) -> Compiled:
+    """Compiles ``.proto`` texts by file name. Blocks for at most ``limits.compile_seconds`` and a little.
+
+    Raises:
+        InvalidSchema: They don't compile, or are over a limit; positions are those of the sources.
+    """
+    own = {name: text for name, text in sources.items() if name not in supplied_files()}
+    if not own:
+        raise InvalidSchema([Violation("sources", "hold no file but those that are supplied anyway")])
+    _check_count(len(own), limits)
+    _check_bytes(
+        sum(len(name.encode("utf-8", "surrogatepass")) + _size(text) for name, text in own.items()), limits
+    )
+    _check_paths(own)
+    with tempfile.TemporaryDirectory(prefix="tidegate-schema-") as folder:
+        for name, text in own.items():
+            path = Path(folder, "sources", name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
+        return _compile(Path(folder), sorted(own), limits)
+
+
+def compile_descriptor_set(descriptor_set: bytes, limits: SchemaLimits = _DEFAULT_LIMITS) -> Compiled:
+    """Compiles a serialized ``FileDescriptorSet``, as severely as if it had been sources.
+
+    Blocks for at most ``limits.compile_seconds`` and a little.
+
+    Raises:
+        InvalidSchema: It is none, or protoc would never write it, or it is over a limit.
+    """
+    _check_bytes(len(descriptor_set), limits)
+    with tempfile.TemporaryDirectory(prefix="tidegate-schema-") as folder:
+        Path(folder, "sent.binpb").write_bytes(descriptor_set)
+        return _compile(Path(folder), [], limits)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _check_count(count: int, limits: SchemaLimits) -> None:
+    if count > limits.max_files:
+        what = f"the schema has {count:,} files; at most {limits.max_files:,} are allowed"
+        raise InvalidSchema([Violation("max_files", what)])
+
+
+def _check_bytes(size: int, limits: SchemaLimits) -> None:
+    if size > limits.max_bytes:
+        what = f"the schema has {size:,} bytes; at most {limits.max_bytes:,} are allowed"
+        raise InvalidSchema([Violation("max_bytes", what)])
+
+
+def _check_paths(sources: Mapping[str, str]) -> None:
+    problems = path_problems(sources)
+    problems += [
+        Violation(
+            name,
+            "google/* and buf/validate/* are supplied by the registry, which has no such file; rename it",
+        )
+        for name in sources
+        if is_supplied_name(name)
+    ]
+    if problems:
+        raise InvalidSchema(problems)
+
+
+def _compile(folder: Path, names: Sequence[str], limits: SchemaLimits) -> Compiled:
+    (folder / "supplied.binpb").write_bytes(supplied_set())
+    (folder / "job.json").write_text(json.dumps({"names": names, "limits": asdict(limits)}))
+    _run_sandbox(folder, limits)
+    result = json.loads((folder / "result.json").read_text())
+    if "problems" in result:
+        raise InvalidSchema([Violation(*problem) for problem in result["problems"]])
+    data = (folder / "schema.binpb").read_bytes()
+    return Compiled(data, tuple(result["types"]), result["fingerprint"])
+
+
+def _run_sandbox(folder: Path, limits: SchemaLimits) -> None:
+    # -P: the folder that holds the user's files must not be looked at for Python modules.
+    command = [sys.executable, "-P", "-m", "registry.sandbox", str(folder)]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(str(Path(it).resolve()) for it in sys.path if it)
+    }
+    with (folder / "output.txt").open("w+b") as output:
+        try:
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=folder,
+                env=environment,
+                timeout=limits.compile_seconds,
+                check=True,
+            )
+        except subprocess.TimeoutExpired:
+            raise InvalidSchema([_took_too_long(limits)]) from None
+        except subprocess.CalledProcessError as error:
+            output.seek(0)
+            said = output.read(64 * 1024).decode(errors="replace")
+            raise InvalidSchema([_ended(error.returncode, said, limits)]) from None
+
+
+def _took_too_long(limits: SchemaLimits) -> Violation:
+    return Violation(
+        "compile_seconds", f"compiling takes longer than the allowed {limits.compile_seconds} s; simplify it"
+    )
+
+
+def _ended(status: int, said: str, limits: SchemaLimits) -> Violation:
+    if status in (-signal.SIGXCPU, -signal.SIGKILL):
+        return _took_too_long(limits)
+    if "MemoryError" in said or "bad_alloc" in said or status == -signal.SIGABRT:
+        return Violation(
+            "compile_bytes",
+            f"compiling takes more than {limits.compile_bytes:,} bytes of memory; simplify it",
+        )
+    if "File too large" in said:
+        return Violation(
+            "max_bytes", f"it compiles to more than {limits.max_bytes:,} bytes of descriptors; shorten names"
+        )
+    if status < 0:
+        name = signal.Signals(-status).name
+        return Violation(
+            "schema", f"protoc crashes on it ({name}): it is nested too deeply or malformed; simplify it"
+        )
+    raise RuntimeError(f"the schema sandbox failed with status {status}:\n{said}")

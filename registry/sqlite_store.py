@@ -1,0 +1,274 @@
+"""Subjects and schema versions in a SQLite file, which may be the log's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlite_utils import Database
+
+from registry.schema import SchemaVersion, Subject
+from registry.store import VersionConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+FORMAT = 1
+"""The version of the tables below; a file of another one is refused."""
+_BUSY_SECONDS = 10.0
+_TYPES_A_QUERY = 500
+_SIMILAR = 1_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_T = TypeVar("_T")
+
+
+class UnknownSchemaFormat(Exception):  # noqa: N818 - named for the fact
+    """The file's schema tables were written by another release. ``str()`` says what to do."""
+
+    def __init__(self, path: str, found: int) -> None:
+        super().__init__(
+            f"{path} holds schemas in format {found}; this release reads format {FORMAT}. "
+            f"Open it with the release that wrote it."
+        )
+
+
+class SqliteSchemaStore:
+    """A ``SchemaStore`` in one SQLite file, on a connection of its own.
+
+    Calls run one after another on threads, never on the event loop. A call that finds the file
+    locked by another writer waits for up to 10 s. Errors of SQLite (full disk, read-only file,
+    damaged file) reach the caller as ``sqlite3.Error``; nothing of the call was stored then.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = Database(connection)
+        self._lock = threading.Lock()
+
+    @classmethod
+    async def open(cls, path: str | Path) -> SqliteSchemaStore:
+        """Opens the file at ``path``, which is made if need be, and makes the tables if need be.
+
+        Raises:
+            UnknownSchemaFormat: Another release wrote the tables.
+            sqlite3.Error: The file can't be opened or written.
+        """
+        return await asyncio.to_thread(cls._open, str(path))
+
+    @classmethod
+    def _open(cls, path: str) -> SqliteSchemaStore:
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            store = cls(connection)
+            store._prepare(path)
+        except BaseException:
+            connection.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Waits for calls under way and closes the connection."""
+        await self._run(self._db.close)
+
+    async def add(self, schema: SchemaVersion) -> None:
+        """Appends a version; see ``SchemaStore.add``."""
+        await self._run(self._add, schema)
+
+    async def get(self, subject: str, reference: int | str) -> SchemaVersion | None:
+        """Answers one version, whole; see ``SchemaStore.get``."""
+        return await self._run(self._get, subject, reference)
+
+    async def owners(self, types: Sequence[str]) -> dict[str, str]:
+        """Answers the types' subjects; see ``SchemaStore.owners``."""
+        return await self._run(self._owners, types)
+
+    async def similar_types(self, type_name: str) -> list[str]:
+        """Answers types of the same last name or package; see ``SchemaStore.similar_types``."""
+        return await self._run(self._similar_types, type_name)
+
+    async def list_versions(self, subject: str, *, after: int, limit: int) -> list[SchemaVersion]:
+        """Answers a page of versions; see ``SchemaStore.list_versions``."""
+        return await self._run(self._list_versions, subject, after, limit)
+
+    async def list_subjects(self, *, after: str, limit: int) -> list[Subject]:
+        """Answers a page of subjects; see ``SchemaStore.list_subjects``."""
+        return await self._run(self._list_subjects, after, limit)
+
+    async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
+        def locked() -> _T:
+            with self._lock:
+                return function(*arguments)
+
+        return await asyncio.to_thread(locked)
+
+    def _prepare(self, path: str) -> None:
+        with self._writing():
+            self._db.table("schema_format").create({"version": int}, pk="version", if_not_exists=True)
+            found = [row["version"] for row in self._db.table("schema_format").rows]
+            if found and found != [FORMAT]:
+                raise UnknownSchemaFormat(path, found[0])
+            if not found:
+                self._create_tables()
+
+    def _create_tables(self) -> None:
+        self._db.table("schema_subjects").create(
+            {"name": str, "latest_version": int, "create_time": int},
+            pk="name",
+            not_null={"latest_version", "create_time"},
+        )
+        self._db.table("schema_versions").create(
+            {
+                "subject": str,
+                "version": int,
+                "types": str,
+                "create_time": int,
+                "fingerprint": str,
+                "descriptor_set": bytes,
+                "sources": str,
+            },
+            pk=("subject", "version"),
+            not_null={"types", "create_time", "fingerprint", "descriptor_set"},
+        )
+        self._db.table("schema_versions").create_index(["subject", "fingerprint"], unique=True)
+        self._db.table("schema_types").create(
+            {"name": str, "subject": str, "last_name": str}, pk="name", not_null={"subject"}
+        )
+        self._db.table("schema_types").create_index(["last_name"])
+        self._db.table("schema_format").insert({"version": FORMAT})
+
+    def _writing(self) -> _Writing:
+        return _Writing(self._db)
+
+    def _add(self, schema: SchemaVersion) -> None:
+        with self._writing():
+            self._advance(schema)
+            owned = self._owners(schema.types)
+            if any(owner != schema.subject for owner in owned.values()):
+                raise VersionConflict
+            if self._get_row(schema.subject, schema.fingerprint) is not None:
+                raise VersionConflict
+            self._db.table("schema_versions").insert(_row(schema))
+            self._db.table("schema_types").insert_all(
+                {"name": name, "subject": schema.subject, "last_name": _last_name(name)}
+                for name in schema.types
+                if name not in owned
+            )
+
+    def _advance(self, schema: SchemaVersion) -> None:
+        if schema.version == 1:
+            row = {"name": schema.subject, "latest_version": 1, "create_time": _micros(schema.create_time)}
+            self._db.table("schema_subjects").insert(row, ignore=True)
+        changed = self._db.execute(
+            "UPDATE schema_subjects SET latest_version = :version "
+            "WHERE name = :subject AND latest_version = :before",
+            {"version": schema.version, "subject": schema.subject, "before": max(schema.version - 1, 1)},
+        ).rowcount
+        if changed != 1:
+            raise VersionConflict
+
+    def _get(self, subject: str, reference: int | str) -> SchemaVersion | None:
+        row = self._get_row(subject, reference)
+        return None if row is None else _schema(row)
+
+    def _get_row(self, subject: str, reference: int | str) -> dict[str, Any] | None:
+        column = "version" if isinstance(reference, int) else "fingerprint"
+        sql = f"SELECT * FROM schema_versions WHERE subject = ? AND {column} = ?"  # noqa: S608 - a constant
+        return next(iter(self._db.query(sql, [subject, reference])), None)
+
+    def _owners(self, types: Sequence[str]) -> dict[str, str]:
+        owners: dict[str, str] = {}
+        for start in range(0, len(types), _TYPES_A_QUERY):
+            some = list(types[start : start + _TYPES_A_QUERY])
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT name, subject FROM schema_types WHERE name IN ({marks})"  # noqa: S608 - question marks
+            owners |= {row["name"]: row["subject"] for row in self._db.query(sql, some)}
+        return owners
+
+    def _similar_types(self, type_name: str) -> list[str]:
+        package = type_name.rpartition(".")[0] + "."
+        sql = (
+            "SELECT name FROM (SELECT name FROM schema_types WHERE last_name = :last LIMIT :half) UNION "
+            "SELECT name FROM (SELECT name FROM schema_types WHERE name >= :first AND name < :end LIMIT :half)"
+        )
+        # `/` follows `.` in code points: the range is that of the package.
+        values = {
+            "last": _last_name(type_name),
+            "first": package,
+            "end": package[:-1] + "/",
+            "half": _SIMILAR // 2,
+        }
+        return [row["name"] for row in self._db.query(sql, values)]
+
+    def _list_versions(self, subject: str, after: int, limit: int) -> list[SchemaVersion]:
+        sql = (
+            "SELECT subject, version, types, create_time, fingerprint, x'' AS descriptor_set, NULL AS sources "
+            "FROM schema_versions WHERE subject = ? AND version > ? ORDER BY version LIMIT ?"
+        )
+        return [_schema(row) for row in self._db.query(sql, [subject, after, limit])]
+
+    def _list_subjects(self, after: str, limit: int) -> list[Subject]:
+        sql = "SELECT * FROM schema_subjects WHERE name > ? ORDER BY name LIMIT ?"
+        rows = self._db.query(sql, [after, limit])
+        return [Subject(row["name"], row["latest_version"], _time(row["create_time"])) for row in rows]
+
+
+class _Writing:
+    """One write transaction, which takes its lock at once: a read first could find it stale."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            try:
+                self._db.commit()
+            except sqlite3.Error:
+                self._db.rollback()
+                raise
+        else:
+            self._db.rollback()
+
+
+def _row(schema: SchemaVersion) -> dict[str, Any]:
+    return {
+        "subject": schema.subject,
+        "version": schema.version,
+        "types": json.dumps(schema.types),
+        "create_time": _micros(schema.create_time),
+        "fingerprint": schema.fingerprint,
+        "descriptor_set": schema.descriptor_set,
+        "sources": None if schema.sources is None else json.dumps(dict(schema.sources)),
+    }
+
+
+def _schema(row: dict[str, Any]) -> SchemaVersion:
+    return SchemaVersion(
+        subject=row["subject"],
+        version=row["version"],
+        types=tuple(json.loads(row["types"])),
+        create_time=_time(row["create_time"]),
+        fingerprint=row["fingerprint"],
+        descriptor_set=row["descriptor_set"],
+        sources=None if row["sources"] is None else json.loads(row["sources"]),
+    )
+
+
+def _micros(time: datetime) -> int:
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def _time(micros: int) -> datetime:
+    return _EPOCH + micros * _MICROSECOND
+
+
+def _last_name(type_name: str) -> str:
+    return type_name.rpartition(".")[2].lower()
