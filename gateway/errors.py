@@ -66,7 +66,9 @@ class TopicChanged(TidegateError):
     reason = "TOPIC_CHANGED"
 
     def __init__(self, topic: str, etag: str) -> None:
-        super().__init__(f"topic {topic!r} was changed since it was read. Read it again; its etag is {etag!r}.")
+        super().__init__(
+            f"topic {topic!r} was changed since it was read. Read it again; its etag is {etag!r}."
+        )
         self.topic = topic
         self.etag = etag
 

@@ -80,6 +80,17 @@ class RequestKey:
     digest: bytes
 
 
+@dataclass(slots=True)
+class Chain:
+    """Ties appends together: once one of them fails, the engine refuses those that were queued behind it.
+
+    Attributes:
+        broken: Whether one failed. Set by the engine, before it looks at the next append.
+    """
+
+    broken: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Append:
     """What is appended as one: all of it, in order, or nothing.
@@ -88,11 +99,14 @@ class Append:
         batches: At least one.
         request: Names the request, if its caller wants retries to be safe.
         expected: From topic to the last sequence that it must have, 0 for a topic without events.
+        chain: If it is broken when the append's turn comes, the append is refused with StreamStopped; if
+            the append fails, it is broken.
     """
 
     batches: tuple[NewBatch, ...]
     request: RequestKey | None = None
     expected: Mapping[str, int] = field(default_factory=dict)
+    chain: Chain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +116,6 @@ class Placed:
     first_sequence: int
     count: int
     schema_version: int
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +130,8 @@ class Page:
             as is known; the head's if the reader is at the head.
         head: The last sequence of the log when the page was made.
         head_ordinal: The ordinal of the last batch of the log when the page was made.
+        trimmed: No batch above this sequence, of any topic, had been trimmed when the page was complete.
+            A reader whose ``after`` was at or above it can't have missed anything.
     """
 
     batches: tuple[StoredBatch, ...]
@@ -124,6 +139,7 @@ class Page:
     ordinal: int
     head: int
     head_ordinal: int
+    trimmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +221,7 @@ class EventLog(Protocol):
         Raises (from the awaited answer):
             RequestIdReused: The id was used with another digest.
             UnexpectedSequence: A topic's last sequence is not the expected one.
+            StreamStopped: Its chain is broken.
             StorageFull: Nothing was appended; a later append may succeed.
             StorageReadOnly: Nothing was appended.
             StorageFailed: It is not known whether it was appended.
@@ -252,7 +269,9 @@ class EventLog(Protocol):
         """
         ...
 
-    async def trim(self, topic: str, *, before_time: int | None = None, keep_bytes: int | None = None) -> Trimmed:
+    async def trim(
+        self, topic: str, *, before_time: int | None = None, keep_bytes: int | None = None
+    ) -> Trimmed:
         """Removes the oldest batches of a topic, in one slice that stalls appends for 20 ms at most.
 
         Removes whole batches, oldest first, while the oldest one's append_time is before ``before_time``

@@ -50,7 +50,9 @@ class Selection:
 
     def has_topic(self, topic: str) -> bool:
         """Tells whether events of ``topic`` are wanted, as far as the topic decides it."""
-        return topic in self.names or (self._compiled is not None and self._compiled.fullmatch(topic) is not None)
+        return topic in self.names or (
+            self._compiled is not None and self._compiled.fullmatch(topic) is not None
+        )
 
     def has_type(self, event_type: str) -> bool:
         """Tells whether events of ``event_type`` are wanted, as far as the type decides it."""

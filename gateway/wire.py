@@ -7,10 +7,18 @@ equal to ``proto/``. Nothing here imports gRPC or the generated stubs.
 
 from __future__ import annotations
 
-BATCHES_FRAME = 0x12
-"""The tag of ``SubscribeResponse.batches`` (field 2, length-delimited)."""
-ENTRY = 0x0A
-"""The tag of ``Batches.batches`` (field 1, length-delimited)."""
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from registry.errors import InvalidEvents, InvalidRequest, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_Field = descriptor_pb2.FieldDescriptorProto
 
 
 def varint(value: int) -> bytes:
@@ -36,7 +44,16 @@ class Sealer:
     def __init__(self, topic: str, event_type: str, schema_version: int) -> None:
         name, kind = topic.encode(), event_type.encode()
         self._constant = b"".join(
-            (b"\x0a", varint(len(name)), name, b"\x12", varint(len(kind)), kind, b"\x18", varint(schema_version))
+            (
+                b"\x0a",
+                varint(len(name)),
+                name,
+                b"\x12",
+                varint(len(kind)),
+                kind,
+                b"\x18",
+                varint(schema_version),
+            )
         )
 
     def seal(self, data: bytes, first_sequence: int, append_time: int) -> bytes:
@@ -49,10 +66,203 @@ class Sealer:
         """
         seconds, nanos = divmod(append_time, 1_000_000_000)
         time = b"\x08" + varint(seconds) + b"\x10" + varint(nanos)
-        trailer = b"".join((self._constant, b"\x28", varint(first_sequence), b"\x32", varint(len(time)), time))
+        trailer = b"".join(
+            (self._constant, b"\x28", varint(first_sequence), b"\x32", varint(len(time)), time)
+        )
         return b"".join((b"\x0a", varint(len(data) + len(trailer)), data, trailer))
 
 
 def batches_frame(entries: list[bytes]) -> bytes:
     """Joins finished entries into one ``SubscribeResponse`` with a ``batches`` frame."""
     return b"".join((b"\x12", varint(sum(map(len, entries))), *entries))
+
+
+def _twins() -> descriptor_pool.DescriptorPool:
+    """Builds the twins: the contract's messages, with what is passed on unread declared as bytes."""
+    file = descriptor_pb2.FileDescriptorProto(name="twins.proto", package="twins", syntax="proto3")
+    string, uint64, uint32 = _Field.TYPE_STRING, _Field.TYPE_UINT64, _Field.TYPE_UINT32
+    many, data = _Field.LABEL_REPEATED, _Field.TYPE_BYTES
+
+    def message(name: str, *fields: tuple[str, int, int] | tuple[str, int, int, int]) -> Any:
+        made = file.message_type.add(name=name)
+        for field_name, number, kind, *label in fields:
+            made.field.add(name=field_name, number=number, type=kind, label=label[0] if label else 1)  # type: ignore[arg-type]
+        return made
+
+    position = message("ExpectedPosition", ("topic", 1, string), ("expected_last_sequence", 2, uint64))
+    position.oneof_decl.add(name="_expected_last_sequence")
+    position.field[1].proto3_optional = True
+    position.field[1].oneof_index = 0
+    request = message(
+        "PublishRequest",
+        ("request_id", 1, string),
+        ("batches", 2, data, many),
+        ("expected_positions", 3, _Field.TYPE_MESSAGE, many),
+        ("stop_on_error", 4, _Field.TYPE_BOOL),
+    )
+    request.field[2].type_name = ".twins.ExpectedPosition"
+    message(
+        "EventBatch",
+        ("topic", 1, string),
+        ("type", 2, string),
+        ("schema_version", 3, uint32),
+        ("source", 4, string),
+        ("first_sequence", 5, uint64),
+        ("append_time", 6, data, many),
+        ("offsets", 7, uint32, many),
+        ("events", 16, data, many),
+    )
+    message(
+        "Event",
+        ("id", 1, data),
+        ("key", 2, data),
+        ("data", 3, data),
+        ("time", 4, data),
+        ("attributes", 5, data, many),
+    )
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return pool
+
+
+_POOL = _twins()
+
+
+def _twin(name: str) -> Any:
+    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"twins.{name}"))
+
+
+_PublishRequest = _twin("PublishRequest")
+_EventBatch = _twin("EventBatch")
+_Event = _twin("Event")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """A publish request whose batches are still bytes.
+
+    Attributes:
+        request_id: Empty if the caller gave none.
+        batches: The serialized ``EventBatch`` messages, in order.
+        expected: From topic to the last sequence that it must have.
+        stop_on_error: Only of ``PublishStreamRequest``.
+        size: Bytes of the request.
+    """
+
+    request_id: str
+    batches: tuple[bytes, ...]
+    expected: Mapping[str, int]
+    stop_on_error: bool
+    size: int
+
+
+def parse_publish_request(raw: bytes) -> PublishRequest:
+    """Parses a ``PublishRequest`` or ``PublishStreamRequest``, without looking into its batches.
+
+    Raises:
+        InvalidRequest: It does not parse, or an expected position is incomplete or doubled.
+    """
+    try:
+        twin = _PublishRequest.FromString(raw)
+    except DecodeError as error:
+        raise InvalidRequest("request", "the bytes are no PublishRequest") from error
+    expected = _expected_positions(twin.expected_positions) if twin.expected_positions else {}
+    return PublishRequest(twin.request_id, tuple(twin.batches), expected, twin.stop_on_error, len(raw))
+
+
+def _expected_positions(positions: Iterable[Any]) -> dict[str, int]:
+    expected: dict[str, int] = {}
+    for index, position in enumerate(positions):
+        path = f"expected_positions[{index}]"
+        if not position.topic:
+            raise InvalidRequest(f"{path}.topic", "must name a topic")
+        if not position.HasField("expected_last_sequence"):
+            raise InvalidRequest(
+                f"{path}.expected_last_sequence", "must be set; 0 means a topic without events"
+            )
+        if position.topic in expected:
+            raise InvalidRequest(f"{path}.topic", f"topic {position.topic!r} is named twice")
+        expected[position.topic] = position.expected_last_sequence
+    return expected
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """What stands on a batch, read without its events' content.
+
+    Attributes:
+        topic, type, schema_version, source: The fields of ``EventBatch``.
+        events: How many events it has.
+        largest_event: The bytes of its largest event.
+    """
+
+    topic: str
+    type: str
+    schema_version: int
+    source: str
+    events: int
+    largest_event: int
+
+
+def parse_batch_header(raw: bytes, path: str) -> BatchHeader:
+    """Reads the header of a batch that a publisher sent.
+
+    Raises:
+        InvalidEvents: The bytes are no ``EventBatch``.
+        InvalidRequest: It sets a field that only the gateway sets.
+    """
+    try:
+        twin = _EventBatch.FromString(raw)
+    except DecodeError as error:
+        raise InvalidEvents([Violation(path, "the bytes are no EventBatch")], 1, at_least=True) from error
+    if twin.first_sequence or twin.append_time or twin.offsets:
+        raise _gateway_field(twin, path)
+    events = twin.events
+    return BatchHeader(
+        twin.topic, twin.type, twin.schema_version, twin.source, len(events), max(map(len, events), default=0)
+    )
+
+
+def _gateway_field(twin: Any, path: str) -> InvalidRequest:
+    name = next(name for name in ("first_sequence", "append_time", "offsets") if getattr(twin, name))
+    return InvalidRequest(f"{path}.{name}", "is set by the gateway alone; leave it out")
+
+
+@dataclass(frozen=True, slots=True)
+class EventSizes:
+    """The bytes of one event's id, of its key, and of its attributes' keys and values together."""
+
+    id: int
+    key: int
+    attributes: int
+
+
+def event_sizes(raw: bytes) -> Iterable[EventSizes]:
+    """Measures each event of a batch whose header was parsed before; skips events that don't parse."""
+    for data in _EventBatch.FromString(raw).events:
+        try:
+            event = _Event.FromString(data)
+        except DecodeError:  # the check against the schema says what is wrong with it
+            continue
+        yield EventSizes(len(event.id), len(event.key), sum(map(len, event.attributes)))
+
+
+def cut(entry: bytes, skip: int, keep: int, first_sequence: int) -> bytes:
+    """Cuts a run of events out of a finished entry and answers a finished entry.
+
+    Args:
+        entry: What ``Sealer.seal`` made.
+        skip: How many events to leave out in front.
+        keep: How many events to keep behind them.
+        first_sequence: The sequence of the first event that is kept.
+    """
+    start = 1
+    while entry[start] > 0x7F:
+        start += 1
+    batch = _EventBatch.FromString(entry[start + 1 :])
+    events = batch.events[skip : skip + keep]
+    del batch.events[:]
+    batch.events.extend(events)
+    batch.first_sequence = first_sequence
+    data = batch.SerializePartialToString()
+    return b"".join((b"\x0a", varint(len(data)), data))

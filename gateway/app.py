@@ -1,0 +1,207 @@
+"""The gateway as a whole: the only place that wires its parts and chooses engines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+from tidegate.v1 import schema_service_pb2_grpc, topic_service_pb2_grpc
+
+from gateway.allocator import keep_freed_memory
+from gateway.errors import CannotOpenLog
+from gateway.event_service import EventService
+from gateway.interceptors import ErrorInterceptor, LimitInterceptor, TelemetryInterceptor
+from gateway.publisher import Publisher
+from gateway.retention import Retention
+from gateway.schema_service import SchemaService
+from gateway.sqlite_log import SqliteLog
+from gateway.sqlite_topic_store import SqliteTopicStore
+from gateway.subscriber import Subscriber
+from gateway.telemetry import set_up_logging
+from gateway.topic_service import TopicService
+from gateway.topics import Topics
+from registry.compiler import SchemaLimits
+from registry.registry import Registry
+from registry.sqlite_store import SqliteSchemaStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from gateway.config import Config
+    from gateway.log import EventLog
+
+SERVICES = ("tidegate.v1.EventService", "tidegate.v1.SchemaService", "tidegate.v1.TopicService")
+RECEIVE_BYTES = 64 * 1024 * 1024
+"""The largest message that gRPC takes at all; what is larger than a limit of ours gets our own error."""
+_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # a second gateway on the same port fails, instead of taking half of the calls
+    ("grpc.max_receive_message_length", RECEIVE_BYTES),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+_log = structlog.get_logger("tidegate.gateway")
+
+
+class CannotListen(Exception):
+    """The address can't be listened on. ``str()`` names it and says what to do."""
+
+
+class Gateway:
+    """One gateway in this process, from ``async with`` to its end; a stopping one drains first."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._closing = contextlib.AsyncExitStack()
+        self.address = ""
+        """Where it listens, ``HOST:PORT``, once it is open."""
+
+    async def __aenter__(self) -> Self:
+        """Opens the log and starts to serve.
+
+        Raises:
+            CannotOpenLog, CannotListen.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            await self._open(stack)
+            self._closing = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Drains, and releases the log; takes ``drain_seconds`` at most, besides closing files."""
+        await self._drain()
+        await self._closing.aclose()
+
+    async def _open(self, stack: contextlib.AsyncExitStack) -> None:
+        config, path = self._config, self._config.engine_path()
+        log: EventLog = await SqliteLog.open(path, tail_bytes=config.tail_bytes)
+        stack.push_async_callback(log.close)
+        schemas = SqliteSchemaStore(path)
+        stack.callback(schemas.close)
+        topic_store = SqliteTopicStore(path)
+        stack.callback(topic_store.close)
+        registry = Registry(
+            schemas, SchemaLimits(max_files=config.max_schema_files, max_bytes=config.max_schema_bytes)
+        )
+        await registry.open()
+        topics = Topics(topic_store, config.max_topics)
+        await topics.open()
+        retention = Retention(log, topics)
+        self._publisher = Publisher(log, topics, registry, config)
+        self._subscriber = Subscriber(log, topics, config)
+        self._events = EventService(self._publisher, self._subscriber)
+        self._limits = LimitInterceptor(config)
+        self._health = health.HealthServicer()
+        self._server = grpc.aio.server(
+            interceptors=(ErrorInterceptor(), TelemetryInterceptor(), self._limits), options=_OPTIONS
+        )
+        self._server.add_generic_rpc_handlers((self._events.handlers(),))
+        schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(SchemaService(registry), self._server)
+        topic_service_pb2_grpc.add_TopicServiceServicer_to_server(
+            TopicService(topics, registry, log, retention), self._server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+        self.address = self._listen()
+        await self._server.start()
+        retaining = asyncio.create_task(retention.run())
+        stack.push_async_callback(_cancel, retaining)
+        for service in ("", *SERVICES):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    def _listen(self) -> str:
+        host, _, _ = self._config.listen.rpartition(":")
+        try:
+            port = self._server.add_insecure_port(self._config.listen)
+        except RuntimeError as error:
+            raise CannotListen(
+                f"can't listen on {self._config.listen}: the port is taken or the host is not this machine's. "
+                f"Choose another with --listen; port 0 picks a free one."
+            ) from error
+        return f"{host}:{port}"
+
+    async def _drain(self) -> None:
+        """Stops taking calls, tells the readers, waits for what was taken, and closes the server."""
+        deadline = asyncio.get_running_loop().time() + self._config.drain_seconds
+        await self._health.enter_graceful_shutdown()
+        self._limits.drain()
+        self._events.drain()
+        self._subscriber.drain()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._publisher.drain()
+        except TimeoutError:
+            _log.warning(
+                "not all publish requests were settled in time", drain_seconds=self._config.drain_seconds
+            )
+        remaining = max(0.0, deadline - asyncio.get_running_loop().time())
+        await self._server.stop(grace=remaining)
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def serve(config: Config, ready: Callable[[str], None]) -> None:
+    """Runs a gateway until SIGTERM or SIGINT, then drains it.
+
+    Args:
+        config: Its settings.
+        ready: Called with the address once it serves.
+
+    Raises:
+        CannotOpenLog, CannotListen.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    async with Gateway(config) as gateway:
+        _log.info("serving", address=gateway.address, engine=config.engine)
+        ready(gateway.address)
+        await stopped.wait()
+        _log.info("draining", seconds=config.drain_seconds)
+    _log.info("stopped")
+
+
+def run(config: Config, ready: Callable[[str], None]) -> None:
+    """Runs ``serve`` in this process, with everything set up for it: logs, event loop, allocator.
+
+    Raises:
+        CannotOpenLog, CannotListen.
+    """
+    set_up_logging(config.log_level, config.log_format)
+    keep_freed_memory()
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(config, ready))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Answers uvloop's factory, where it is installed (``docs/performance.md`` has the comparison)."""
+    if sys.platform == "win32":
+        return None
+    import uvloop  # noqa: PLC0415
+
+    return uvloop.new_event_loop
+
+
+__all__ = ["CannotListen", "CannotOpenLog", "Gateway", "run", "serve"]

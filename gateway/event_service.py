@@ -1,0 +1,186 @@
+"""EventService: takes and gives raw bytes, so that batches are never decoded as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from tidegate.v1 import event_service_pb2 as pb
+from tidegate.v1 import subscription_pb2 as frames
+
+from gateway import wire
+from gateway.errors import Draining
+from gateway.publish_stream import Outcome, PublishStream
+from gateway.status import stream_error
+from gateway.subscriber import (
+    DEFAULT_HEARTBEAT,
+    MAX_HEARTBEAT,
+    MIN_HEARTBEAT,
+    CaughtUp,
+    DrainingFrame,
+    Frame,
+    Gap,
+    Heartbeat,
+    Opened,
+    Subscribing,
+)
+from registry.errors import InvalidRequest, TidegateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from google.protobuf.duration_pb2 import Duration
+
+    from gateway.log import Placed
+    from gateway.publisher import Publisher
+    from gateway.subscriber import Subscriber
+
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+SERVICE = "tidegate.v1.EventService"
+
+
+class EventService:
+    """The RPCs of ``tidegate.v1.EventService``."""
+
+    def __init__(self, publisher: Publisher, subscriber: Subscriber) -> None:
+        self._publisher = publisher
+        self._subscriber = subscriber
+        self._streams: set[PublishStream] = set()
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Answers the RPCs, without deserializers and serializers: bytes in, bytes out."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "Publish": grpc.unary_unary_rpc_method_handler(self.publish),
+                "PublishStream": grpc.stream_stream_rpc_method_handler(self.publish_stream),
+                "Subscribe": grpc.unary_stream_rpc_method_handler(self.subscribe),
+            },
+        )
+
+    async def publish(self, raw: bytes, context: Context) -> bytes:
+        """Appends all batches of a request, or none."""
+        request = wire.parse_publish_request(raw)
+        placed = await (await self._publisher.publish(request, caller(context)))
+        return _published(placed).SerializeToString()
+
+    async def publish_stream(self, _: object, context: Context) -> None:
+        """Serves pipelined publish requests."""
+
+        async def read() -> bytes | None:
+            raw: Any = await context.read()
+            return None if raw is grpc.aio.EOF else raw
+
+        async def write(outcomes: list[Outcome]) -> None:
+            results = [_result(outcome) for outcome in outcomes]
+            await context.write(pb.PublishStreamResponse(results=results).SerializeToString())
+
+        stream = PublishStream(self._publisher, caller(context), read, write)
+        self._streams.add(stream)
+        try:
+            await stream.run()
+        finally:
+            self._streams.discard(stream)
+
+    async def subscribe(self, raw: bytes, context: Context) -> None:
+        """Serves one subscription."""
+        async for frame in self._subscriber.subscribe(_subscribing(raw)):
+            await context.write(frame if isinstance(frame, bytes) else _encode(frame))
+            if isinstance(frame, DrainingFrame):
+                raise Draining
+
+    def drain(self) -> None:
+        """Ends all publish streams, each behind the requests that it has taken."""
+        for stream in tuple(self._streams):
+            stream.drain()
+
+
+def caller(context: Context) -> str:
+    """Answers the identity that the transport proved, empty if it proved none."""
+    identities = context.peer_identities()
+    return b",".join(identities).decode(errors="replace") if identities else ""
+
+
+def _published(placed: Iterable[Placed]) -> pb.PublishResponse:
+    return pb.PublishResponse(
+        results=[
+            pb.PublishResult(first_sequence=p.first_sequence, count=p.count, schema_version=p.schema_version)
+            for p in placed
+        ]
+    )
+
+
+def _result(outcome: Outcome) -> pb.PublishStreamResult:
+    if isinstance(outcome, TidegateError):
+        return pb.PublishStreamResult(error=stream_error(outcome))
+    return pb.PublishStreamResult(published=_published(outcome))
+
+
+def _subscribing(raw: bytes) -> Subscribing:
+    """Reads a ``SubscribeRequest``.
+
+    Raises:
+        InvalidRequest: It does not parse, or a field has a value that it can't have.
+    """
+    try:
+        request = pb.SubscribeRequest.FromString(raw)
+    except Exception as error:  # DecodeError, or what protobuf raises for invalid UTF-8
+        raise InvalidRequest("request", "the bytes are no SubscribeRequest") from error
+    start = request.WhichOneof("start")
+    return Subscribing(
+        topics=tuple(request.topics),
+        types=tuple(request.types),
+        from_sequence=request.from_sequence if start == "from_sequence" else None,
+        from_time=_nanoseconds(request) if start == "from_time" else None,
+        earliest=request.start_position == pb.START_POSITION_EARLIEST,
+        end_sequence=request.end_sequence,
+        skip_gaps=request.on_gap == pb.ON_GAP_SKIP,
+        heartbeat=_heartbeat(request.heartbeat_interval)
+        if request.HasField("heartbeat_interval")
+        else DEFAULT_HEARTBEAT,
+    )
+
+
+def _nanoseconds(request: pb.SubscribeRequest) -> int:
+    moment = request.from_time
+    if not (0 <= moment.nanos < 1_000_000_000 and 0 <= moment.seconds < 253_402_300_800):
+        raise InvalidRequest("from_time", "must be a time from 1970-01-01 to 9999-12-31")
+    return moment.seconds * 1_000_000_000 + moment.nanos
+
+
+def _heartbeat(interval: Duration) -> float:
+    seconds = interval.seconds + interval.nanos / 1e9
+    if not MIN_HEARTBEAT <= seconds <= MAX_HEARTBEAT:
+        raise InvalidRequest("heartbeat_interval", f"is {seconds:g} s; must be 100 ms to 1 hour")
+    return seconds
+
+
+def _encode(frame: Frame) -> bytes:
+    response = pb.SubscribeResponse()
+    match frame:
+        case Opened():
+            response.opened.position = frame.position
+            response.opened.head_sequence = frame.head
+            response.opened.heartbeat_interval.FromMicroseconds(round(frame.heartbeat * 1e6))
+        case Heartbeat():
+            _encode_heartbeat(frame, response.heartbeat)
+        case CaughtUp():
+            response.caught_up.SetInParent()
+            response.caught_up.position = frame.position
+        case Gap():
+            response.gap.first_sequence = frame.first_sequence
+            response.gap.last_sequence = frame.last_sequence
+            response.gap.topics.extend(frame.topics)
+        case DrainingFrame():
+            response.draining.position = frame.position
+            response.draining.reconnect_after.FromMicroseconds(round(frame.reconnect_after * 1e6))
+    return response.SerializeToString()
+
+
+def _encode_heartbeat(frame: Heartbeat, heartbeat: frames.Heartbeat) -> None:
+    heartbeat.position = frame.position
+    heartbeat.head_sequence = frame.head
+    heartbeat.lag.FromNanoseconds(round(frame.lag * 1e9))
+    heartbeat.lag_batches = frame.lag_batches
+    heartbeat.time.FromNanoseconds(frame.now)

@@ -1,0 +1,152 @@
+"""What holds for every RPC alike, in this order: errors, telemetry, limits.
+
+Handlers raise the domain's exceptions and know of none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import structlog
+
+from gateway.errors import Draining
+from gateway.status import status_code, status_details
+from registry.errors import LimitExceeded, TidegateError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gateway.config import Config
+
+    Handler = Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]
+    Around = Callable[[str, Handler], Handler]
+
+_log = structlog.get_logger("tidegate.rpc")
+
+
+class _Internal(TidegateError):
+    """A fault of the gateway, as its callers see it."""
+
+    reason = "INTERNAL"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the gateway failed at this; its log says more. Retrying may help; reporting it will."
+        )
+
+
+class _Around(grpc.aio.ServerInterceptor):
+    """Wraps the behaviour of handlers; unary and streaming ones alike are coroutines."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Answers the handler with its behaviour wrapped."""
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return handler
+        kind = f"{'stream' if handler.request_streaming else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
+        behaviour = getattr(handler, kind)
+        if not asyncio.iscoroutinefunction(behaviour):  # health and reflection bring their own kinds
+            return handler
+        make = getattr(grpc, f"{kind}_rpc_method_handler")
+        method = str(handler_call_details.method)  # type: ignore[attr-defined]
+        return make(
+            self.around(method, behaviour, streaming=handler.response_streaming),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:
+        """Answers ``handler`` with what this interceptor adds."""
+        raise NotImplementedError
+
+
+class ErrorInterceptor(_Around):
+    """Turns the domain's exceptions into statuses with details, and every other one into INTERNAL."""
+
+    def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:  # noqa: ARG002
+        """Answers ``handler`` with its exceptions turned into statuses."""
+
+        async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            try:
+                return await handler(request, context)
+            except TidegateError as error:
+                refusal = error
+            except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.UsageError):
+                raise
+            except Exception:
+                _log.exception("handler failed", method=method)
+                refusal = _Internal()
+            return await _abort(context, refusal)
+
+        return handle
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: TidegateError) -> None:
+    details = (("grpc-status-details-bin", status_details(error)),)
+    await context.abort(status_code(error.reason), _one_line(str(error)), details)
+
+
+def _one_line(text: str) -> str:
+    """Answers the sentence as a status carries it: short, since HTTP/2 limits headers."""
+    return text if len(text) <= 500 else f"{text[:499]}…"
+
+
+class TelemetryInterceptor(_Around):
+    """Logs every call with its duration and outcome: refusals as info, the rest as debug."""
+
+    def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:  # noqa: ARG002
+        """Answers ``handler`` with its calls logged."""
+
+        async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            start = time.perf_counter()
+            try:
+                answer = await handler(request, context)
+            except TidegateError as error:
+                _log.info(
+                    "refused", method=method, peer=context.peer(), reason=error.reason, error=str(error)[:500]
+                )
+                raise
+            _log.debug("served", method=method, milliseconds=round((time.perf_counter() - start) * 1000, 3))
+            return answer
+
+        return handle
+
+
+class LimitInterceptor(_Around):
+    """Bounds the streams that are open at once, and refuses calls to a gateway that is stopping."""
+
+    def __init__(self, config: Config) -> None:
+        self._maximum = config.max_streams
+        self._open = 0
+        self._draining = False
+
+    def drain(self) -> None:
+        """Refuses every call from now on."""
+        self._draining = True
+
+    def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:  # noqa: ARG002
+        """Answers ``handler`` with the limits put in front of it."""
+
+        async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            if self._draining:
+                raise Draining
+            if not streaming:
+                return await handler(request, context)
+            if self._open >= self._maximum:
+                raise LimitExceeded(
+                    "max_streams", self._maximum, self._open + 1, "the number of open streams"
+                )
+            self._open += 1
+            try:
+                return await handler(request, context)
+            finally:
+                self._open -= 1
+
+        return handle

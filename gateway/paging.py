@@ -1,0 +1,37 @@
+"""Pages of listings: sizes and tokens."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from registry.errors import InvalidRequest
+
+DEFAULT_PAGE, MAX_PAGE = 100, 1_000
+
+
+def page_size(asked: int) -> int:
+    """Answers how many items a page has: 100 if nothing was asked for, at most 1,000."""
+    return min(asked, MAX_PAGE) if asked else DEFAULT_PAGE
+
+
+def make_token(last: str) -> str:
+    """Answers the token of the page behind the item ``last``."""
+    return base64.urlsafe_b64encode(f"after:{last}".encode()).decode()
+
+
+def read_token(token: str) -> str:
+    """Answers the item that a page begins behind, empty for the first page.
+
+    Raises:
+        InvalidRequest: The token is none that ``make_token`` made.
+    """
+    if not token:
+        return ""
+    try:
+        kind, _, last = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
+    except (binascii.Error, UnicodeError) as error:
+        raise InvalidRequest("page_token", "must be a next_page_token of an earlier answer") from error
+    if kind != "after":
+        raise InvalidRequest("page_token", "must be a next_page_token of an earlier answer")
+    return last

@@ -1,0 +1,233 @@
+"""Publishing: every batch of a request is checked against its schema, then all are appended as one.
+
+The write half of the gateway. It never knows that subscribers exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway import wire
+from gateway.errors import Draining
+from gateway.log import Append, NewBatch, RequestKey
+from registry.errors import InvalidRequest, LimitExceeded
+
+if TYPE_CHECKING:
+    from registry.validator import BatchValidator
+
+    from gateway.config import Config
+    from gateway.log import Chain, EventLog, Placed
+    from gateway.topics import Topics
+    from gateway.wire import BatchHeader, PublishRequest
+    from registry.registry import Registry
+
+MAX_REQUEST_ID_BYTES = 128
+LONG_BATCH = 64 * 1024
+"""Bytes of a batch after whose check other work gets a turn: checking holds the event loop."""
+
+
+class Publisher:
+    """Takes publish requests into the log.
+
+    Requests that are under way hold at most ``max_pending_bytes``; those above wait their turn, in order.
+    """
+
+    def __init__(self, log: EventLog, topics: Topics, registry: Registry, config: Config) -> None:
+        self._log = log
+        self._topics = topics
+        self._registry = registry
+        self._limits = config
+        self._pending = _ByteBudget(config.max_pending_bytes)
+        self._draining = False
+
+    async def publish(
+        self, request: PublishRequest, caller: str, chain: Chain | None = None
+    ) -> asyncio.Future[tuple[Placed, ...]]:
+        """Checks a request and queues it for the log; the answer is there when it is durable.
+
+        Requests that are given one after the other are appended in that order.
+
+        Args:
+            request: The request, its batches still bytes.
+            caller: The identity that the request_id belongs to.
+            chain: Ties the request to those before it: after a failed one it is not appended.
+
+        Raises:
+            InvalidRequest, InvalidEvents, LimitExceeded, RequestIdReused, TopicNotFound, EventTypeNotFound,
+            EventTypeNotAccepted, SchemaVersionNotFound, Draining: Nothing was appended.
+            Whatever ``EventLog.append`` raises: From the awaited answer.
+        """
+        self._require_in_limits(request)
+        await self._pending.acquire(request.size)
+        try:
+            answer = await self._submit(request, caller, chain)
+        except BaseException:
+            self._pending.release(request.size)
+            raise
+        answer.add_done_callback(lambda _: self._pending.release(request.size))
+        return answer
+
+    async def drain(self) -> None:
+        """Refuses what comes from now on, and answers when all that was taken is durable or refused."""
+        self._draining = True
+        await self._pending.empty()
+
+    async def _submit(
+        self, request: PublishRequest, caller: str, chain: Chain | None
+    ) -> asyncio.Future[tuple[Placed, ...]]:
+        if self._draining:
+            raise Draining
+        key = _request_key(request, caller) if request.request_id else None
+        if key and (known := await self._log.recall(key)) is not None:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_result(known)
+            return answer
+        batches = [await self._check(data, f"batches[{index}]") for index, data in enumerate(request.batches)]
+        for topic in request.expected:
+            self._topics.get(topic)
+        return asyncio.ensure_future(self._log.append(Append(tuple(batches), key, request.expected, chain)))
+
+    async def _check(self, data: bytes, path: str) -> NewBatch:
+        """Answers the batch as it is to be stored, if all its events hold against their schema."""
+        header = wire.parse_batch_header(data, path)
+        self._require_batch_in_limits(header, data, path)
+        topic = self._topics.get(header.topic)
+        topic.require_accepted(header.type)
+        version = header.schema_version or self._registry.latest_version(topic.subject)
+        validator = await self._validator(topic.subject, version, header.type)
+        checked = validator.check(data, allow_unknown=topic.allow_unknown, path=path)
+        if len(data) > LONG_BATCH:
+            await asyncio.sleep(0)
+        return NewBatch(header.topic, header.type, version, checked.count, checked.data)
+
+    async def _validator(self, subject: str, version: int, event_type: str) -> BatchValidator:
+        cached = self._registry.cached_validator(subject, version, event_type)
+        return cached or await self._registry.validator(subject, version, event_type)
+
+    def _require_in_limits(self, request: PublishRequest) -> None:
+        limits = self._limits
+        _require("max_request_bytes", limits.max_request_bytes, request.size, "the request's size", "")
+        _require("max_batches", limits.max_batches, len(request.batches), "the number of batches", "batches")
+        if not request.batches:
+            raise InvalidRequest("batches", "must hold at least one batch")
+        if len(request.request_id.encode()) > MAX_REQUEST_ID_BYTES:
+            raise InvalidRequest("request_id", f"must have at most {MAX_REQUEST_ID_BYTES} bytes")
+
+    def _require_batch_in_limits(self, header: BatchHeader, data: bytes, path: str) -> None:
+        limits = self._limits
+        _require("max_batch_bytes", limits.max_batch_bytes, len(data), "the batch's size", path)
+        _require(
+            "max_batch_events",
+            limits.max_batch_events,
+            header.events,
+            "the number of events",
+            f"{path}.events",
+        )
+        _require(
+            "max_key_bytes", limits.max_key_bytes, len(header.source.encode()), "the source", f"{path}.source"
+        )
+        if not header.topic:
+            raise InvalidRequest(f"{path}.topic", "must name a topic")
+        if not header.type:
+            raise InvalidRequest(f"{path}.type", "must name the event type, such as shop.v1.OrderPlaced")
+        if not header.events:
+            raise InvalidRequest(f"{path}.events", "must hold at least one event")
+        if header.largest_event > min(limits.max_id_bytes, limits.max_key_bytes, limits.max_attributes_bytes):
+            self._require_events_in_limits(data, path)
+
+    def _require_events_in_limits(self, data: bytes, path: str) -> None:
+        """Measures event by event; called only where an event is larger than the smallest of the limits."""
+        limits = self._limits
+        for index, sizes in enumerate(wire.event_sizes(data)):
+            event = f"{path}.events[{index}]"
+            _require("max_id_bytes", limits.max_id_bytes, sizes.id, "the id's size", f"{event}.id")
+            _require("max_key_bytes", limits.max_key_bytes, sizes.key, "the key's size", f"{event}.key")
+            _require(
+                "max_attributes_bytes",
+                limits.max_attributes_bytes,
+                sizes.attributes,
+                "the attributes' size",
+                f"{event}.attributes",
+            )
+
+
+def _require(limit: str, maximum: int, actual: int, what: str, field: str) -> None:
+    if actual > maximum:
+        raise LimitExceeded(limit, maximum, actual, f"{what} of {field}" if field else what, field)
+
+
+def _request_key(request: PublishRequest, caller: str) -> RequestKey:
+    """Names a request by its content: what stands in it, not how its outer message was encoded."""
+    digest = hashlib.sha256()
+    for batch in request.batches:
+        digest.update(len(batch).to_bytes(8, "big"))
+        digest.update(batch)
+    digest.update(repr(sorted(request.expected.items())).encode())
+    return RequestKey(caller, request.request_id, digest.digest())
+
+
+@dataclass(slots=True)
+class _Turn:
+    size: int
+    granted: asyncio.Future[None]
+
+
+class _ByteBudget:
+    """Lets bytes in, in order, while their sum is within a maximum; one that is larger goes in alone."""
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._used = 0
+        self._waiting: deque[_Turn] = deque()
+        self._emptied: list[asyncio.Future[None]] = []
+
+    async def acquire(self, size: int) -> None:
+        """Waits until ``size`` more bytes fit, behind all who wait already."""
+        if not self._waiting and self._fits(size):
+            self._used += size
+            return
+        turn = _Turn(size, asyncio.get_running_loop().create_future())
+        self._waiting.append(turn)
+        try:
+            await turn.granted
+        except asyncio.CancelledError:
+            self._give_up(turn)
+            raise
+
+    def release(self, size: int) -> None:
+        """Gives ``size`` bytes back."""
+        self._used -= size
+        self._admit()
+        if not self._used:
+            for waiter in self._emptied:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._emptied.clear()
+
+    async def empty(self) -> None:
+        """Waits until nothing is held."""
+        while self._used:
+            waiter = asyncio.get_running_loop().create_future()
+            self._emptied.append(waiter)
+            await waiter
+
+    def _fits(self, size: int) -> bool:
+        return not self._used or self._used + size <= self._maximum
+
+    def _admit(self) -> None:
+        while self._waiting and self._fits(self._waiting[0].size):
+            turn = self._waiting.popleft()
+            if not turn.granted.cancelled():
+                self._used += turn.size
+                turn.granted.set_result(None)
+
+    def _give_up(self, turn: _Turn) -> None:
+        if turn.granted.done() and not turn.granted.cancelled():
+            self.release(turn.size)
+        elif turn in self._waiting:
+            self._waiting.remove(turn)
+            self._admit()

@@ -1,0 +1,62 @@
+"""Retention: removes what topics no longer keep, slice by slice, so that publishing never waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from gateway.selection import EVERYTHING
+from registry.errors import TidegateError
+
+if TYPE_CHECKING:
+    from gateway.log import EventLog
+    from gateway.topics import Topic, Topics
+
+INTERVAL = 1.0
+"""Seconds between two looks at all topics."""
+
+_log = structlog.get_logger("tidegate.retention")
+
+
+class Retention:
+    """Trims the log to what the topics' settings keep, and what belongs to no topic any more."""
+
+    def __init__(self, log: EventLog, topics: Topics) -> None:
+        self._log = log
+        self._topics = topics
+
+    async def run(self) -> None:
+        """Looks at all topics about once a second, until cancelled; a failing disk is tried again."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            try:
+                await self.trim_all()
+            except TidegateError as error:
+                _log.warning("retention failed; trying again", error=str(error), **error.facts())
+
+    async def trim_all(self) -> None:
+        """Removes all that is to be removed now."""
+        for topic in self._topics.all():
+            if topic.max_age or topic.max_bytes:
+                await self._trim(topic)
+        for name, bounds in (await self._log.bounds(EVERYTHING)).topics.items():
+            if name not in self._topics and bounds.batch_count:
+                await self.remove(name)
+
+    async def remove(self, name: str) -> None:
+        """Removes all events of a topic.
+
+        Raises:
+            StorageFull, StorageReadOnly, StorageFailed.
+        """
+        while (await self._log.trim(name, keep_bytes=0)).more:
+            await asyncio.sleep(0)
+
+    async def _trim(self, topic: Topic) -> None:
+        before = time.time_ns() - int(topic.max_age.total_seconds() * 1e9) if topic.max_age else None
+        keep = topic.max_bytes or None
+        while (await self._log.trim(topic.name, before_time=before, keep_bytes=keep)).more:
+            await asyncio.sleep(0)

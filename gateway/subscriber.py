@@ -1,0 +1,367 @@
+"""Subscribing: a cursor over the log, which turns what it reads into frames.
+
+The read half of the gateway. A subscription holds a position and at most one page of the log, however
+slow its reader is: the next page is read when the frames of the last one have been taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway import wire
+from gateway.errors import EventsRemoved, SequenceOutOfRange, TopicNotFound
+from gateway.selection import Selection, is_topic_name, is_topic_pattern
+from registry.errors import InvalidRequest, LimitExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from gateway.config import Config
+    from gateway.log import Bounds, EventLog, Page, StoredBatch, TopicBounds
+    from gateway.topics import Topics
+
+PAGE_BYTES = 1024 * 1024
+"""How much one read of the log answers at most, besides a batch that is larger by itself."""
+FRAME_BYTES = 256 * 1024
+"""How large a frame of several batches becomes; a larger batch is a frame of its own."""
+MIN_HEARTBEAT, DEFAULT_HEARTBEAT, MAX_HEARTBEAT = 0.1, 10.0, 3600.0
+"""Bounds of the heartbeat interval, in seconds."""
+RECONNECT_AFTER = 1.0
+"""How long readers of a stopping gateway are told to wait, in seconds."""
+_NANOS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribing:
+    """What a subscriber asks for.
+
+    Attributes:
+        topics: Names and patterns.
+        types: Event types; empty means all.
+        from_sequence: The first sequence to deliver, None unless given.
+        from_time: Deliver what was appended at this time (ns) or later, None unless given.
+        earliest: Start at the oldest kept event; without any start, only what comes from now on.
+        end_sequence: The last sequence to deliver, 0 for never ending.
+        skip_gaps: Go on behind what retention removed, instead of failing.
+        heartbeat: Seconds between heartbeats.
+    """
+
+    topics: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    from_sequence: int | None = None
+    from_time: int | None = None
+    earliest: bool = False
+    end_sequence: int = 0
+    skip_gaps: bool = False
+    heartbeat: float = DEFAULT_HEARTBEAT
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The stream is open behind ``position``."""
+
+    position: int
+    head: int
+    heartbeat: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The stream is alive; ``lag`` in seconds and in batches of the whole log, ``now`` in ns."""
+
+    position: int
+    head: int
+    lag: float
+    lag_batches: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """The reader is at the head."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Retention removed events of ``topics`` between the two sequences, both inclusive."""
+
+    first_sequence: int
+    last_sequence: int
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DrainingFrame:
+    """The gateway is stopping; ``reconnect_after`` in seconds."""
+
+    position: int
+    reconnect_after: float
+
+
+Frame = bytes | Opened | Heartbeat | CaughtUp | Gap | DrainingFrame
+"""A finished frame of batches, or a value that the service encodes."""
+
+
+class Subscriber:
+    """Opens subscriptions, and tells them when the gateway stops."""
+
+    def __init__(self, log: EventLog, topics: Topics, config: Config) -> None:
+        self._log = log
+        self._topics = topics
+        self._limits = config
+        self._open: set[Subscription] = set()
+        self._draining = False
+
+    async def subscribe(self, wanted: Subscribing) -> AsyncIterator[Frame]:
+        """Reads the log as ``wanted`` says; the frames end behind ``end_sequence`` or when draining.
+
+        Raises:
+            InvalidRequest, LimitExceeded, TopicNotFound, SequenceOutOfRange, EventsRemoved, StorageFailed.
+        """
+        selection = self._selection(wanted)
+        bounds = await self._log.bounds(selection, wanted.from_time)
+        subscription = Subscription(self._log, self._topics, selection, wanted, bounds)
+        self._open.add(subscription)
+        try:
+            if self._draining:
+                subscription.drain()
+            async for frame in subscription.frames():
+                yield frame
+        finally:
+            self._open.discard(subscription)
+
+    def drain(self) -> None:
+        """Ends all subscriptions, each with a ``DrainingFrame`` behind what it is sending."""
+        self._draining = True
+        for subscription in tuple(self._open):
+            subscription.drain()
+
+    def _selection(self, wanted: Subscribing) -> Selection:
+        limit = self._limits.max_subscription_topics
+        for what, values in (("topics", wanted.topics), ("types", wanted.types)):
+            if len(values) > limit:
+                raise LimitExceeded(
+                    "max_subscription_topics", limit, len(values), f"the number of {what}", what
+                )
+        if not wanted.topics:
+            raise InvalidRequest(
+                "topics", "must hold at least one topic or pattern, such as shop.orders or shop.>"
+            )
+        for index, topic in enumerate(wanted.topics):
+            self._require_topic(topic, f"topics[{index}]")
+        return Selection(
+            frozenset(filter(is_topic_name, wanted.topics)),
+            tuple(filter(is_topic_pattern, wanted.topics)),
+            frozenset(wanted.types),
+        )
+
+    def _require_topic(self, topic: str, field: str) -> None:
+        if is_topic_name(topic):
+            self._topics.get(topic)
+        elif not is_topic_pattern(topic):
+            raise InvalidRequest(
+                field,
+                f"{topic!r} is neither a topic name nor a pattern: levels of letters, digits, _ and - are "
+                f"separated by dots; in a pattern a level may be *, and the last one >",
+            )
+
+
+class Subscription:
+    """One cursor over the log. Its frames are taken once, by one task."""
+
+    def __init__(
+        self, log: EventLog, topics: Topics, selection: Selection, wanted: Subscribing, bounds: Bounds
+    ) -> None:
+        self._log = log
+        self._topics = topics
+        self._selection = selection
+        self._wanted = wanted
+        self._head = bounds.head
+        self._head_ordinal = bounds.head_ordinal
+        self._position, self._ordinal = _start(wanted, bounds)
+        self._last_append_time = 0
+        self._at_head = False
+        self._gaps = _Gaps(wanted, bounds)
+        self._draining = False
+        self._reader: asyncio.Task[object] | None = None
+
+    def drain(self) -> None:
+        """Ends the subscription behind the frames of the page that it holds."""
+        self._draining = True
+        if self._reader:
+            self._reader.cancel()
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """Answers the frames, in order, until the end that was asked for or until ``drain``."""
+        loop = asyncio.get_running_loop()
+        interval = self._wanted.heartbeat
+        yield Opened(self._position, self._head, interval)
+        beat = loop.time() + interval
+        while not self._ended():
+            page = await self._read(beat)
+            if page is None:
+                yield DrainingFrame(self._position, RECONNECT_AFTER)
+                return
+            async for gap in self._look_for_gaps(page):
+                yield gap
+            for frame in self._take(page):
+                yield frame
+            if self._position >= self._head and not self._at_head:
+                self._at_head = True
+                yield CaughtUp(self._position)
+            if loop.time() >= beat:
+                self._require_topics()
+                yield self._heartbeat()
+                beat = loop.time() + interval
+
+    def _ended(self) -> bool:
+        end = self._wanted.end_sequence
+        return 0 < end <= self._position
+
+    async def _read(self, deadline: float) -> Page | None:
+        """Reads on, or answers None when the gateway drains."""
+        if self._draining:
+            return None
+        self._reader = asyncio.current_task()
+        try:
+            return await self._log.read(
+                self._selection,
+                self._position,
+                max_bytes=PAGE_BYTES,
+                deadline=deadline if self._at_head else 0.0,
+            )
+        except asyncio.CancelledError:
+            if not self._draining or self._reader is None or self._reader.uncancel():
+                raise
+            return None
+        finally:
+            self._reader = None
+
+    def _take(self, page: Page) -> Iterator[bytes]:
+        """Answers the frames of a page, and moves the cursor past each one as it is taken."""
+        entries: list[bytes] = []
+        size = 0
+        for batch in self._cut(page.batches):
+            if entries and size + len(batch.entry) > FRAME_BYTES:
+                yield wire.batches_frame(entries)
+                entries, size = [], 0
+            entries.append(batch.entry)
+            size += len(batch.entry)
+            self._position, self._ordinal = batch.last_sequence, batch.ordinal
+            self._last_append_time = batch.append_time
+        if entries:
+            yield wire.batches_frame(entries)
+        self._pass(page)
+
+    def _pass(self, page: Page) -> None:
+        """Moves the cursor to the end of the page, past what the selection left out."""
+        end = self._wanted.end_sequence
+        self._position = min(page.through, end) if end else page.through
+        self._ordinal = page.ordinal
+        self._head, self._head_ordinal = page.head, page.head_ordinal
+        self._at_head = self._at_head and page.through >= page.head
+
+    def _cut(self, batches: tuple[StoredBatch, ...]) -> Iterator[StoredBatch]:
+        """Leaves out the events of a page's first and last batch that lie outside of what is wanted."""
+        end = self._wanted.end_sequence
+        for batch in batches:
+            if end and batch.first_sequence > end:
+                return
+            if batch.first_sequence <= self._position or (end and batch.last_sequence > end):
+                yield _part(batch, self._position + 1, end or batch.last_sequence)
+            else:
+                yield batch
+
+    async def _look_for_gaps(self, page: Page) -> AsyncIterator[Gap]:
+        if not self._gaps.possible(self._position, page.trimmed):
+            return
+        gap = self._gaps.find(self._position, await self._log.bounds(self._selection))
+        if gap is None:
+            return
+        if not self._wanted.skip_gaps:
+            raise EventsRemoved(gap.first_sequence, gap.last_sequence, gap.topics)
+        yield gap
+
+    def _require_topics(self) -> None:
+        for name in self._selection.names:
+            if name not in self._topics:
+                raise TopicNotFound(name)
+
+    def _heartbeat(self) -> Heartbeat:
+        now = time.time_ns()
+        behind = self._position < self._head and self._last_append_time > 0
+        lag = max(0.0, (now - self._last_append_time) / _NANOS) if behind else 0.0
+        return Heartbeat(self._position, self._head, lag, max(0, self._head_ordinal - self._ordinal), now)
+
+
+def _start(wanted: Subscribing, bounds: Bounds) -> tuple[int, int]:
+    """Answers the position to start behind, and its ordinal as far as it is known."""
+    if wanted.from_sequence is not None:
+        if wanted.from_sequence < 1:
+            raise InvalidRequest("from_sequence", "must be at least 1; sequences begin there")
+        if wanted.from_sequence > bounds.head + 1:
+            raise SequenceOutOfRange("from_sequence", wanted.from_sequence, bounds.head + 1)
+        start = wanted.from_sequence - 1, 0
+    elif wanted.from_time is not None:
+        start = bounds.position, bounds.position_ordinal
+    else:
+        start = (0, 0) if wanted.earliest else (bounds.head, bounds.head_ordinal)
+    if 0 < wanted.end_sequence <= start[0]:
+        raise InvalidRequest(
+            "end_sequence",
+            f"{wanted.end_sequence} lies before the start, which is at sequence {start[0] + 1}",
+        )
+    return start
+
+
+def _part(batch: StoredBatch, first: int, last: int) -> StoredBatch:
+    """Answers the events of a batch whose sequences lie between the two, both inclusive."""
+    first, last = max(first, batch.first_sequence), min(last, batch.last_sequence)
+    count = last - first + 1
+    entry = wire.cut(batch.entry, first - batch.first_sequence, count, first)
+    return batch._replace(first_sequence=first, count=count, entry=entry)
+
+
+class _Gaps:
+    """Knows what retention removed in front of a reader, and what of it the reader was told."""
+
+    def __init__(self, wanted: Subscribing, bounds: Bounds) -> None:
+        self._told = {
+            name: topic.trimmed_through
+            for name, topic in bounds.topics.items()
+            if not _is_lost(topic, wanted)
+        }
+        lost_time = wanted.from_time is not None and len(self._told) < len(bounds.topics)
+        self._floor = 0 if lost_time else None
+
+    def possible(self, position: int, trimmed: int) -> bool:
+        """Tells whether a reader behind ``position`` may have lost something; cheap."""
+        return trimmed > position or self._floor is not None
+
+    def find(self, position: int, bounds: Bounds) -> Gap | None:
+        """Answers what a reader behind ``position`` lost since it was last told."""
+        floor = position if self._floor is None else self._floor
+        self._floor = None
+        lost = {
+            name: topic.trimmed_through
+            for name, topic in bounds.topics.items()
+            if topic.trimmed_through > max(floor, self._told.get(name, 0))
+        }
+        self._told |= lost
+        return Gap(floor + 1, max(lost.values()), tuple(sorted(lost))) if lost else None
+
+
+def _is_lost(topic: TopicBounds, wanted: Subscribing) -> bool:
+    """Tells whether what was trimmed of a topic before a subscription opened may belong to it.
+
+    Of a start at a sequence that is decided by comparing with the position; a start at either end of
+    the log asks for nothing that is gone.
+    """
+    if wanted.from_time is not None:
+        return topic.trimmed_through > 0 and topic.trimmed_time >= wanted.from_time
+    return wanted.from_sequence is not None

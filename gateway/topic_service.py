@@ -1,0 +1,177 @@
+"""TopicService: the topics over gRPC."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tidegate.v1 import topic_pb2
+from tidegate.v1 import topic_service_pb2 as pb
+from tidegate.v1.topic_service_pb2_grpc import TopicServiceServicer
+
+from gateway.errors import TopicNotEmpty
+from gateway.log import TopicBounds
+from gateway.paging import make_token, page_size, read_token
+from gateway.selection import Selection, is_topic_name, is_topic_pattern
+from registry.errors import EventTypeNotFound, InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import grpc
+
+    from gateway.log import EventLog
+    from gateway.retention import Retention
+    from gateway.topics import Topic, Topics
+    from registry.registry import Registry
+
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+MIN_AGE, MAX_AGE = timedelta(seconds=1), timedelta(days=36_500)
+_GATEWAY_FIELDS = ("create_time", "update_time", "stats")
+_MUTABLE = ("types", "unknown_fields", "retention", "retention.max_age", "retention.max_bytes")
+
+
+class TopicService(TopicServiceServicer):  # type: ignore[misc]
+    """The RPCs of ``tidegate.v1.TopicService``."""
+
+    def __init__(self, topics: Topics, registry: Registry, log: EventLog, retention: Retention) -> None:
+        self._topics = topics
+        self._registry = registry
+        self._log = log
+        self._retention = retention
+
+    async def CreateTopic(self, request: pb.CreateTopicRequest, _: Context) -> pb.CreateTopicResponse:  # noqa: N802
+        """Makes a topic."""
+        asked = request.topic
+        if not is_topic_name(asked.name):
+            raise InvalidRequest(
+                "topic.name",
+                f"{asked.name!r} is no topic name: levels of letters, digits, _ and -, separated by dots, "
+                f"at most 255 characters, such as shop.orders",
+            )
+        if not asked.subject:
+            raise InvalidRequest("topic.subject", "must name the subject whose schema checks the events")
+        for name in _GATEWAY_FIELDS:
+            if asked.HasField(name):
+                raise InvalidRequest(f"topic.{name}", "is set by the gateway alone; leave it out")
+        await self._require_types(asked.subject, asked.types)
+        topic = await self._topics.create(
+            asked.name,
+            asked.subject,
+            asked.types,
+            allow_unknown=_allow_unknown(asked),
+            max_age=_max_age(asked),
+            max_bytes=asked.retention.max_bytes,
+        )
+        return pb.CreateTopicResponse(topic=_topic(topic, TopicBounds()))
+
+    async def GetTopic(self, request: pb.GetTopicRequest, _: Context) -> pb.GetTopicResponse:  # noqa: N802
+        """Answers a topic with its stats."""
+        topic = self._topics.get(request.name)
+        return pb.GetTopicResponse(topic=_topic(topic, await self._bounds(topic.name)))
+
+    async def ListTopics(self, request: pb.ListTopicsRequest, _: Context) -> pb.ListTopicsResponse:  # noqa: N802
+        """Lists a page of the topics, by name."""
+        selection = _selection(request.pattern)
+        after, size = read_token(request.page_token), page_size(request.page_size)
+        found = [
+            topic for topic in self._topics.all() if topic.name > after and selection.has_topic(topic.name)
+        ]
+        token = make_token(found[size - 1].name) if len(found) > size else ""
+        return pb.ListTopicsResponse(topics=[_topic(topic) for topic in found[:size]], next_page_token=token)
+
+    async def UpdateTopic(self, request: pb.UpdateTopicRequest, _: Context) -> pb.UpdateTopicResponse:  # noqa: N802
+        """Changes the fields of a topic that the mask names."""
+        asked, current = request.topic, self._topics.get(request.topic.name)
+        paths = set(request.update_mask.paths)
+        if not paths or not paths <= set(_MUTABLE):
+            raise InvalidRequest("update_mask", f"must name fields to change, of {', '.join(_MUTABLE)}")
+        changes: dict[str, Any] = {}
+        if "types" in paths:
+            await self._require_types(current.subject, asked.types)
+            changes["types"] = tuple(asked.types)
+        if "unknown_fields" in paths:
+            changes["allow_unknown"] = _allow_unknown(asked)
+        if paths & {"retention", "retention.max_age"}:
+            changes["max_age"] = _max_age(asked)
+        if paths & {"retention", "retention.max_bytes"}:
+            changes["max_bytes"] = asked.retention.max_bytes
+        topic = await self._topics.update(current.name, asked.etag, **changes)
+        return pb.UpdateTopicResponse(topic=_topic(topic, await self._bounds(topic.name)))
+
+    async def DeleteTopic(self, request: pb.DeleteTopicRequest, _: Context) -> pb.DeleteTopicResponse:  # noqa: N802
+        """Deletes a topic, first its settings, so that nothing is published meanwhile, then its events."""
+        topic = self._topics.get(request.name)
+        bounds = await self._bounds(topic.name)
+        if bounds.event_count and not request.force:
+            raise TopicNotEmpty(topic.name, bounds.event_count)
+        await self._topics.delete(topic.name, request.etag)
+        await self._retention.remove(topic.name)
+        return pb.DeleteTopicResponse()
+
+    async def _bounds(self, name: str) -> TopicBounds:
+        bounds = await self._log.bounds(Selection(frozenset((name,))))
+        return bounds.topics.get(name, TopicBounds())
+
+    async def _require_types(self, subject: str, types: Iterable[str]) -> None:
+        latest = await self._registry.get(subject)
+        for event_type in types:
+            if event_type not in latest.types:
+                near = difflib.get_close_matches(event_type, latest.types, n=3)
+                raise EventTypeNotFound(event_type, f"version {latest.version} of subject {subject!r}", near)
+
+
+def _selection(pattern: str) -> Selection:
+    if not pattern:
+        return Selection(patterns=(">",))
+    if is_topic_name(pattern):
+        return Selection(frozenset((pattern,)))
+    if not is_topic_pattern(pattern):
+        raise InvalidRequest(
+            "pattern", f"{pattern!r} is neither a topic name nor a pattern such as shop.* or shop.>"
+        )
+    return Selection(patterns=(pattern,))
+
+
+def _allow_unknown(asked: topic_pb2.Topic) -> bool:
+    if asked.unknown_fields not in topic_pb2.UnknownFields.values():
+        raise InvalidRequest("topic.unknown_fields", f"{asked.unknown_fields} is no value of UnknownFields")
+    return asked.unknown_fields == topic_pb2.UNKNOWN_FIELDS_ALLOW
+
+
+def _max_age(asked: topic_pb2.Topic) -> timedelta | None:
+    if not asked.retention.HasField("max_age"):
+        return None
+    seconds = asked.retention.max_age.seconds + asked.retention.max_age.nanos / 1e9
+    if not MIN_AGE.total_seconds() <= seconds <= MAX_AGE.total_seconds():
+        raise InvalidRequest("topic.retention.max_age", f"is {seconds:g} s; must be 1 s to 100 years")
+    return timedelta(seconds=seconds)
+
+
+def _topic(topic: Topic, bounds: TopicBounds | None = None) -> topic_pb2.Topic:
+    allow = topic_pb2.UNKNOWN_FIELDS_ALLOW if topic.allow_unknown else topic_pb2.UNKNOWN_FIELDS_REJECT
+    answer = topic_pb2.Topic(
+        name=topic.name, subject=topic.subject, types=topic.types, unknown_fields=allow, etag=topic.etag
+    )
+    answer.create_time.FromDatetime(topic.create_time)
+    answer.update_time.FromDatetime(topic.update_time)
+    if topic.max_age:
+        answer.retention.max_age.FromTimedelta(topic.max_age)
+    if topic.max_bytes:
+        answer.retention.max_bytes = topic.max_bytes
+    if bounds:
+        answer.stats.CopyFrom(_stats(bounds))
+    return answer
+
+
+def _stats(bounds: TopicBounds) -> topic_pb2.TopicStats:
+    return topic_pb2.TopicStats(
+        first_sequence=bounds.first_sequence,
+        last_sequence=bounds.last_sequence,
+        event_count=bounds.event_count,
+        batch_count=bounds.batch_count,
+        size_bytes=bounds.size_bytes,
+        removed_through=bounds.trimmed_through,
+    )
