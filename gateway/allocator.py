@@ -20,4 +20,4 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # another C library, with an allocator of its own
         return False
     settings = ((_M_MMAP_THRESHOLD, 32 * _MIB), (_M_TRIM_THRESHOLD, 256 * _MIB), (_M_TOP_PAD, 64 * _MIB))
-    return all([mallopt(name, value) == 1 for name, value in settings])
+    return all(mallopt(name, value) == 1 for name, value in settings)

@@ -28,8 +28,8 @@ from gateway.subscriber import Subscriber
 from gateway.telemetry import set_up_logging
 from gateway.topic_service import TopicService
 from gateway.topics import Topics
-from registry.compiler import SchemaLimits
 from registry.registry import Registry
+from registry.schema import SchemaLimits
 from registry.sqlite_store import SqliteSchemaStore
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ class Gateway:
         config, path = self._config, self._config.engine_path()
         log: EventLog = await SqliteLog.open(path, tail_bytes=config.tail_bytes)
         stack.push_async_callback(log.close)
-        schemas = SqliteSchemaStore(path)
-        stack.callback(schemas.close)
-        topic_store = SqliteTopicStore(path)
-        stack.callback(topic_store.close)
+        schemas = await SqliteSchemaStore.open(path)
+        stack.push_async_callback(schemas.close)
+        topic_store = await SqliteTopicStore.open(path)
+        stack.push_async_callback(topic_store.close)
         registry = Registry(
             schemas, SchemaLimits(max_files=config.max_schema_files, max_bytes=config.max_schema_bytes)
         )

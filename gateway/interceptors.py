@@ -43,19 +43,19 @@ class _Around(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         """Answers the handler with its behaviour wrapped."""
         handler: Any = await continuation(handler_call_details)
         if handler is None:
             return handler
-        kind = f"{'stream' if handler.request_streaming else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
+        kind = f"{_arity(handler.request_streaming)}_{_arity(handler.response_streaming)}"
         behaviour = getattr(handler, kind)
         if not asyncio.iscoroutinefunction(behaviour):  # health and reflection bring their own kinds
             return handler
         make = getattr(grpc, f"{kind}_rpc_method_handler")
-        method = str(handler_call_details.method)  # type: ignore[attr-defined]
+        method = str(handler_call_details.method)
         return make(
             self.around(method, behaviour, streaming=handler.response_streaming),
             request_deserializer=handler.request_deserializer,
@@ -80,12 +80,16 @@ class ErrorInterceptor(_Around):
                 refusal = error
             except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.UsageError):
                 raise
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever it is, the caller gets a status and the log a traceback
                 _log.exception("handler failed", method=method)
                 refusal = _Internal()
             return await _abort(context, refusal)
 
         return handle
+
+
+def _arity(streaming: bool) -> str:  # noqa: FBT001 - says what it is in the name
+    return "stream" if streaming else "unary"
 
 
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: TidegateError) -> None:

@@ -8,7 +8,7 @@ joins the log with anything else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -35,9 +35,11 @@ class NewBatch:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBatch:
+class StoredBatch(NamedTuple):
     """A batch of the log.
+
+    A tuple, because catching up makes hundreds of thousands a second: a frozen dataclass takes five times
+    as long to make.
 
     Attributes:
         first_sequence: The sequence of its first event; the others follow without gaps.
@@ -109,8 +111,7 @@ class Append:
     chain: Chain | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """Where one batch of an append stands: its first sequence, its count and its schema version."""
 
     first_sequence: int

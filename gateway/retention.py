@@ -52,11 +52,13 @@ class Retention:
         Raises:
             StorageFull, StorageReadOnly, StorageFailed.
         """
-        while (await self._log.trim(name, keep_bytes=0)).more:
-            await asyncio.sleep(0)
+        trimmed = await self._log.trim(name, keep_bytes=0)
+        while trimmed.more:
+            trimmed = await self._log.trim(name, keep_bytes=0)
 
     async def _trim(self, topic: Topic) -> None:
         before = time.time_ns() - int(topic.max_age.total_seconds() * 1e9) if topic.max_age else None
         keep = topic.max_bytes or None
-        while (await self._log.trim(topic.name, before_time=before, keep_bytes=keep)).more:
-            await asyncio.sleep(0)
+        trimmed = await self._log.trim(topic.name, before_time=before, keep_bytes=keep)
+        while trimmed.more:
+            trimmed = await self._log.trim(topic.name, before_time=before, keep_bytes=keep)

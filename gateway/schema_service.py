@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class SchemaService(SchemaServiceServicer):  # type: ignore[misc]
+class SchemaService(SchemaServiceServicer):
     """The RPCs of ``tidegate.v1.SchemaService``."""
 
     def __init__(self, registry: Registry) -> None:

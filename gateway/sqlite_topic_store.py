@@ -24,16 +24,30 @@ _BUSY_SECONDS = 10.0
 
 
 class SqliteTopicStore:
-    """A ``TopicStore`` in the table ``topic_settings``, on a connection of its own."""
+    """A ``TopicStore`` in the table ``topic_settings``, on a connection of its own.
 
-    def __init__(self, path: Path) -> None:
+    Calls run one after another on threads, never on the event loop.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._table = Database(connection).table("topic_settings")
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(
+
+    @classmethod
+    async def open(cls, path: Path) -> SqliteTopicStore:
+        """Opens the file at ``path`` and makes the table if need be."""
+        return await asyncio.to_thread(cls._open, path)
+
+    @classmethod
+    def _open(cls, path: Path) -> SqliteTopicStore:
+        connection = sqlite3.connect(
             path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
         )
-        self._table = Database(self._connection)["topic_settings"]
-        if not self._table.exists():
-            self._table.create({"name": str, "etag": str, "settings": str}, pk="name", if_not_exists=True)
+        connection.execute("PRAGMA synchronous = FULL")
+        store = cls(connection)
+        store._table.create({"name": str, "etag": str, "settings": str}, pk="name", if_not_exists=True)
+        return store
 
     async def load(self) -> list[Topic]:
         """Answers all topics."""
@@ -57,10 +71,9 @@ class SqliteTopicStore:
             "DELETE FROM topic_settings WHERE name = ? AND etag = ?", (name, expected_etag)
         )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Closes the connection."""
-        with self._lock:
-            self._connection.close()
+        await self._run(self._connection.close)
 
     async def _change(self, statement: str, values: tuple[str, ...]) -> bool:
         return await self._run(lambda: self._connection.execute(statement, values).rowcount == 1)

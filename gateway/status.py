@@ -36,7 +36,7 @@ def reason_number(reason: str) -> int:
 def status_number(reason: str) -> int:
     """Answers the gRPC status code that the catalogue gives a reason."""
     options = _REASONS[f"ERROR_REASON_{reason}"].GetOptions()
-    number: int = options.Extensions[error_pb2.status_code]
+    number: int = options.Extensions[error_pb2.status_code]  # type: ignore[index]
     return number
 
 
@@ -57,7 +57,8 @@ def status_details(error: TidegateError) -> bytes:
     violations = _fitting(error.violations, DETAILS_BYTES - status.ByteSize())
     if violations:
         _add(status, error_details_pb2.BadRequest(field_violations=violations))
-    return status.SerializeToString()
+    serialized: bytes = status.SerializeToString()
+    return serialized
 
 
 def stream_error(error: TidegateError) -> error_pb2.Error:
@@ -79,7 +80,7 @@ def _add(status: status_pb2.Status, detail: Message) -> None:
 
 
 def _fitting(violations: Iterable[Violation], room: int) -> list[error_details_pb2.BadRequest.FieldViolation]:
-    fitting = []
+    fitting: list[error_details_pb2.BadRequest.FieldViolation] = []
     for violation in violations:
         made = error_details_pb2.BadRequest.FieldViolation(
             field=_shorten(violation.field, 256),

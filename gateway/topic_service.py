@@ -33,7 +33,7 @@ _GATEWAY_FIELDS = ("create_time", "update_time", "stats")
 _MUTABLE = ("types", "unknown_fields", "retention", "retention.max_age", "retention.max_bytes")
 
 
-class TopicService(TopicServiceServicer):  # type: ignore[misc]
+class TopicService(TopicServiceServicer):
     """The RPCs of ``tidegate.v1.TopicService``."""
 
     def __init__(self, topics: Topics, registry: Registry, log: EventLog, retention: Retention) -> None:

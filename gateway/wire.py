@@ -86,7 +86,7 @@ def _twins() -> descriptor_pool.DescriptorPool:
     def message(name: str, *fields: tuple[str, int, int] | tuple[str, int, int, int]) -> Any:
         made = file.message_type.add(name=name)
         for field_name, number, kind, *label in fields:
-            made.field.add(name=field_name, number=number, type=kind, label=label[0] if label else 1)  # type: ignore[arg-type]
+            made.field.add(name=field_name, number=number, type=kind, label=label[0] if label else 1)
         return made
 
     position = message("ExpectedPosition", ("topic", 1, string), ("expected_last_sequence", 2, uint64))

@@ -1,0 +1,53 @@
+"""Topic names, patterns and selections."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from gateway.selection import EVERYTHING, is_topic_name, is_topic_pattern, Selection
+
+_LEVEL = st.text("abAB09_-", min_size=1, max_size=3)
+_NAME = st.lists(_LEVEL, min_size=1, max_size=4).map(".".join)
+_PATTERN = st.tuples(
+    st.lists(st.one_of(_LEVEL, st.just("*")), max_size=3), st.one_of(_LEVEL, st.sampled_from("*>"))
+).map(lambda parts: ".".join((*parts[0], parts[1])))
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Matches level by level, the plain way."""
+    wanted, levels = pattern.split("."), name.split(".")
+    for index, level in enumerate(wanted):
+        if level == ">":
+            return len(levels) > index
+        if index >= len(levels) or level not in ("*", levels[index]):
+            return False
+    return len(wanted) == len(levels)
+
+
+@given(st.lists(_PATTERN, min_size=1, max_size=3), _NAME)
+def test_a_selection_matches_as_the_levels_say(patterns: list[str], name: str) -> None:
+    """A selection of names and patterns has just the topics that one of them matches level by level."""
+    selection = Selection(
+        frozenset(filter(is_topic_name, patterns)), tuple(filter(is_topic_pattern, patterns))
+    )
+    assert selection.has_topic(name) == any(matches(pattern, name) for pattern in patterns)
+
+
+@given(_NAME)
+def test_everything_has_every_topic(name: str) -> None:
+    """The selection of everything has every well-formed topic."""
+    assert is_topic_name(name)
+    assert EVERYTHING.has_topic(name)
+
+
+@pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a..b", "a b", "ä", "a.*", ">", "a" * 256, "a\n", "a/b"])
+def test_malformed_names_are_none(text: str) -> None:
+    """What is not levels of letters, digits, _ and - is no topic name."""
+    assert not is_topic_name(text)
+
+
+@pytest.mark.parametrize("text", ["", "a.>.b", ">.a", "a.b*", "a.>>", "**", "a. *", "a", "*." * 128 + "*"])
+def test_malformed_patterns_are_none(text: str) -> None:
+    """A > stands last and alone, a * alone in its level; what has neither is no pattern."""
+    assert not is_topic_pattern(text)

@@ -1,0 +1,145 @@
+"""The bytes of the contract: twins, sealed entries, cuts."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf import descriptor
+from hypothesis import given, strategies as st
+
+from gateway import wire
+from registry.errors import InvalidEvents, InvalidRequest
+from tidegate.v1 import event_pb2, event_service_pb2
+
+_TEXT = st.text(max_size=20)
+_EVENT = st.builds(
+    event_pb2.Event,
+    id=_TEXT,
+    key=_TEXT,
+    data=st.one_of(st.none(), st.binary(max_size=300)),
+    attributes=st.dictionaries(_TEXT, _TEXT, max_size=3),
+)
+_BATCH = st.builds(
+    event_pb2.EventBatch,
+    topic=_TEXT,
+    type=_TEXT,
+    schema_version=st.integers(0, 2**32 - 1),
+    source=_TEXT,
+    events=st.lists(_EVENT, min_size=1, max_size=8),
+)
+_SEQUENCE = st.integers(1, 2**63 - 100)
+_TIME = st.integers(0, 2**62)
+
+
+@pytest.mark.parametrize(
+    ("twin", "original"),
+    [
+        (wire._PublishRequest, event_service_pb2.PublishRequest),
+        (wire._PublishRequest, event_service_pb2.PublishStreamRequest),
+        (wire._EventBatch, event_pb2.EventBatch),
+        (wire._Event, event_pb2.Event),
+    ],
+)
+def test_twins_have_the_fields_of_the_contract(twin: type, original: type) -> None:
+    """Every field of the contract stands in its twin under the same number, name and wire type."""
+    for field in original.DESCRIPTOR.fields:
+        mirrored = twin.DESCRIPTOR.fields_by_number[field.number]
+        assert mirrored.name == field.name
+        assert _wire_type(mirrored) == _wire_type(field)
+
+
+def _wire_type(field: descriptor.FieldDescriptor) -> str:
+    lengths = {descriptor.FieldDescriptor.TYPE_STRING, descriptor.FieldDescriptor.TYPE_BYTES}
+    lengths.add(descriptor.FieldDescriptor.TYPE_MESSAGE)
+    return "length" if field.type in lengths else str(field.type)
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_varints_are_those_of_protobuf(value: int) -> None:
+    """A varint is encoded as Protobuf encodes it."""
+    message = event_pb2.EventBatch(first_sequence=value)
+    assert message.SerializeToString() == (b"\x28" + wire.varint(value) if value else b"")
+
+
+@given(_BATCH, _TEXT, _TEXT, st.integers(1, 2**32 - 1), _SEQUENCE, _TIME)
+def test_the_trailer_wins_over_whatever_the_publisher_wrote(
+    batch: event_pb2.EventBatch, topic: str, kind: str, version: int, sequence: int, time: int
+) -> None:
+    """A sealed batch reads as the gateway's topic, type, version, sequence and time, with the same events."""
+    batch.append_time.FromNanoseconds(12_345)
+    entry = wire.Sealer(topic, kind, version).seal(batch.SerializeToString(), sequence, time)
+    response = event_service_pb2.SubscribeResponse.FromString(wire.batches_frame([entry, entry]))
+    assert len(response.batches.batches) == 2
+    sealed = response.batches.batches[1]
+    assert (sealed.topic, sealed.type, sealed.schema_version) == (topic, kind, version)
+    assert (sealed.first_sequence, sealed.append_time.ToNanoseconds()) == (sequence, time)
+    assert sealed.events == batch.events
+    assert sealed.source == batch.source
+
+
+@given(_BATCH, _SEQUENCE, _TIME, st.data())
+def test_a_cut_keeps_just_the_events_asked_for(
+    batch: event_pb2.EventBatch, sequence: int, time: int, data: st.DataObject
+) -> None:
+    """A cut entry has the chosen run of events under their own sequences and is otherwise the same."""
+    skip = data.draw(st.integers(0, len(batch.events) - 1))
+    keep = data.draw(st.integers(1, len(batch.events) - skip))
+    entry = wire.Sealer("a.b", "c.D", 3).seal(batch.SerializeToString(), sequence, time)
+    part = wire.cut(entry, skip, keep, sequence + skip)
+    response = event_service_pb2.SubscribeResponse.FromString(wire.batches_frame([part]))
+    (found,) = response.batches.batches
+    assert list(found.events) == list(batch.events)[skip : skip + keep]
+    assert (found.topic, found.type, found.schema_version, found.source) == ("a.b", "c.D", 3, batch.source)
+    assert (found.first_sequence, found.append_time.ToNanoseconds()) == (sequence + skip, time)
+
+
+@given(_BATCH)
+def test_a_header_says_what_stands_on_the_batch(batch: event_pb2.EventBatch) -> None:
+    """The header read without decoding events equals the decoded batch's."""
+    header = wire.parse_batch_header(batch.SerializeToString(), "batches[0]")
+    assert (header.topic, header.type, header.source) == (batch.topic, batch.type, batch.source)
+    assert (header.schema_version, header.events) == (batch.schema_version, len(batch.events))
+    assert header.largest_event == max(event.ByteSize() for event in batch.events)
+
+
+@pytest.mark.parametrize("field", ["first_sequence", "append_time", "offsets"])
+def test_a_batch_must_not_set_what_the_gateway_sets(field: str) -> None:
+    """A batch that sets a field of the gateway's is refused, and the field is named by its path."""
+    batch = event_pb2.EventBatch(topic="a", events=[event_pb2.Event()])
+    if field == "append_time":
+        batch.append_time.SetInParent()
+    else:
+        batch.MergeFrom(event_pb2.EventBatch(**{field: [1] if field == "offsets" else 1}))
+    with pytest.raises(InvalidRequest, match=rf"batches\[4\]\.{field}") as caught:
+        wire.parse_batch_header(batch.SerializeToString(), "batches[4]")
+    assert caught.value.field == f"batches[4].{field}"
+
+
+def test_bytes_that_are_no_batch_are_refused_with_their_place() -> None:
+    """A batch of garbage is an invalid event with the batch's path."""
+    with pytest.raises(InvalidEvents) as caught:
+        wire.parse_batch_header(b"\xff\xff\xff", "batches[2]")
+    assert caught.value.violations[0].field == "batches[2]"
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_request_or_an_invalid_one(raw: bytes) -> None:
+    """Whatever bytes come as a request, they parse or are refused; nothing else happens."""
+    try:
+        request = wire.parse_publish_request(raw)
+    except InvalidRequest:
+        return
+    assert request.size == len(raw)
+
+
+def test_expected_positions_must_be_whole_and_single() -> None:
+    """An expected position needs a topic and a sequence, and a topic may stand once."""
+    expected = event_service_pb2.ExpectedPosition
+    for positions, field in (
+        ([expected(expected_last_sequence=1)], "expected_positions[0].topic"),
+        ([expected(topic="a")], "expected_positions[0].expected_last_sequence"),
+        ([expected(topic="a", expected_last_sequence=0)] * 2, "expected_positions[1].topic"),
+    ):
+        raw = event_service_pb2.PublishRequest(expected_positions=positions).SerializeToString()
+        with pytest.raises(InvalidRequest) as caught:
+            wire.parse_publish_request(raw)
+        assert caught.value.field == field
