@@ -1,0 +1,112 @@
+"""The syntax tree of a compiled CEL expression, as Protobuf messages.
+
+The CEL compiler serializes its trees as ``cel.expr.CheckedExpr``, and no package ships the stubs.
+Only the parts that a reader of trees walks are described here, under a package of our own and in a
+private pool; what is not described is kept as unknown fields and ignored. Imports no other module
+of the registry.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from google.protobuf import any_pb2
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
+
+_PACKAGE = "tidegate.cel"
+
+_SCALARS = {
+    "bool": FieldDescriptorProto.TYPE_BOOL,
+    "int32": FieldDescriptorProto.TYPE_INT32,
+    "int64": FieldDescriptorProto.TYPE_INT64,
+    "uint64": FieldDescriptorProto.TYPE_UINT64,
+    "double": FieldDescriptorProto.TYPE_DOUBLE,
+    "string": FieldDescriptorProto.TYPE_STRING,
+    "bytes": FieldDescriptorProto.TYPE_BYTES,
+}
+
+# One line a field: name, number, type; `*` marks a repeated field, `|` a member of the message's oneof.
+_MESSAGES = {
+    "Constant": "bool_value 2 bool|, int64_value 3 int64|, uint64_value 4 uint64|, double_value 5 double|, "
+    "string_value 6 string|, bytes_value 7 bytes|",
+    "Ident": "name 1 string",
+    "Select": "operand 1 Expr, field 2 string, test_only 3 bool",
+    "Call": "target 1 Expr, function 2 string, args 3 Expr*",
+    "List": "elements 1 Expr*",
+    "Entry": "field_key 2 string, map_key 3 Expr, value 4 Expr",
+    "Struct": "message_name 1 string, entries 2 Entry*",
+    "Comprehension": "iter_var 1 string, iter_range 2 Expr, accu_var 3 string, accu_init 4 Expr, "
+    "loop_condition 5 Expr, loop_step 6 Expr, result 7 Expr, iter_var2 8 string",
+    "Expr": "id 2 int64, const_expr 3 Constant|, ident_expr 4 Ident|, select_expr 5 Select|, "
+    "call_expr 6 Call|, list_expr 7 List|, struct_expr 8 Struct|, comprehension_expr 9 Comprehension|",
+    "Reference": "name 1 string, overload_id 3 string*, value 4 Constant",
+    "ListType": "elem_type 1 Type",
+    "MapType": "key_type 1 Type, value_type 2 Type",
+    "Type": "null 2 int32|, primitive 3 int32|, wrapper 4 int32|, well_known 5 int32|, list_type 6 ListType|, "
+    "map_type 7 MapType|, message_type 9 string|, type 11 Type|",
+    "ReferenceEntry": "key 1 int64, value 2 Reference",
+    "TypeEntry": "key 1 int64, value 2 Type",
+    "CheckedExpr": "reference_map 2 ReferenceEntry*, type_map 3 TypeEntry*, expr 4 Expr",
+}
+
+
+class MalformedTree(Exception):
+    """The bytes are no checked expression, or nest deeper than Protobuf parses (100 levels)."""
+
+
+def parse_checked(serialized: bytes) -> Any:
+    """Reads the tree out of ``cel_expr_python``'s ``Expression.serialize()``.
+
+    Raises:
+        MalformedTree: The tree nests too deeply to be read, or the compiler's format has changed.
+    """
+    try:
+        envelope = any_pb2.Any.FromString(serialized)
+        if not envelope.type_url.endswith("/cel.expr.CheckedExpr"):
+            raise MalformedTree(f"expected a cel.expr.CheckedExpr, found {envelope.type_url!r}")
+        return _checked_class().FromString(envelope.value)
+    except DecodeError as error:
+        raise MalformedTree(str(error)) from error
+
+
+@cache
+def _checked_class() -> Any:
+    file = FileDescriptorProto(name="tidegate/cel.proto", package=_PACKAGE, syntax="proto3")
+    file.message_type.extend(_message(name, fields) for name, fields in _MESSAGES.items())
+    pool = DescriptorPool()
+    pool.Add(file)  # type: ignore[no-untyped-call]
+    return GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.CheckedExpr"))
+
+
+def _message(name: str, fields: str) -> DescriptorProto:
+    message = DescriptorProto(name=name)
+    if "|" in fields:
+        message.oneof_decl.add(name="kind")
+    for line in fields.split(", "):
+        message.field.append(_field(line))
+    return message
+
+
+def _field(line: str) -> FieldDescriptorProto:
+    name, number, kind = line.split()
+    field = FieldDescriptorProto(name=name, number=int(number))
+    repeated, member, kind = kind.endswith("*"), kind.endswith("|"), kind.rstrip("*|")
+    field.label = FieldDescriptorProto.LABEL_REPEATED if repeated else FieldDescriptorProto.LABEL_OPTIONAL
+    if member:
+        field.oneof_index = 0
+    if kind in _SCALARS:
+        field.type = _SCALARS[kind]
+    else:
+        field.type = FieldDescriptorProto.TYPE_MESSAGE
+        field.type_name = f".{_PACKAGE}.{kind}"
+    return field
+
+
+UNKNOWN_TYPE: Any = GetMessageClass(
+    _checked_class().DESCRIPTOR.fields_by_name["type_map"].message_type
+)().value
+"""The type of what is only known when it is evaluated, ``dyn``; the tree leaves it out."""
