@@ -1,0 +1,236 @@
+"""Finds out what is wrong with an event that failed its schema, and says it.
+
+Runs only where a batch was rejected, on at most as many events as an error lists. It decides nothing:
+the verdict is the parser's, and these are the words for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
+
+from registry.demands import subscript
+from registry.envelope import checks_text, fields, is_message_set
+from registry.errors import Violation
+from registry.wire import (
+    END_GROUP,
+    FIXED32,
+    FIXED64,
+    LENGTH_DELIMITED,
+    START_GROUP,
+    VARINT,
+    Malformed,
+    Record,
+    read_record,
+    read_varint,
+)
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
+
+_DEEPEST: Final = 100
+"""How many messages deep parsers go, in all languages."""
+
+_WIRE_TYPES: Final = {
+    FieldDescriptor.TYPE_DOUBLE: FIXED64,
+    FieldDescriptor.TYPE_FIXED64: FIXED64,
+    FieldDescriptor.TYPE_SFIXED64: FIXED64,
+    FieldDescriptor.TYPE_FLOAT: FIXED32,
+    FieldDescriptor.TYPE_FIXED32: FIXED32,
+    FieldDescriptor.TYPE_SFIXED32: FIXED32,
+    FieldDescriptor.TYPE_STRING: LENGTH_DELIMITED,
+    FieldDescriptor.TYPE_BYTES: LENGTH_DELIMITED,
+    FieldDescriptor.TYPE_MESSAGE: LENGTH_DELIMITED,
+    FieldDescriptor.TYPE_GROUP: START_GROUP,
+}
+_ITEM: Final = (1, START_GROUP)
+_NAMES: Final = ("a varint", "64 bits", "length-delimited", "a group", "the end of a group", "32 bits")
+
+
+class _Fault(Exception):
+    """What is wrong with the field at a path. Ends a walk."""
+
+    def __init__(self, path: str, description: str) -> None:
+        super().__init__(description)
+        self.path = path
+
+
+class Diagnosis:
+    """Walks the bytes of messages along their descriptors, to say what a parser would only refuse."""
+
+    __slots__ = ("_allow_unknown", "_data", "_in_version")
+
+    def __init__(self, data: bytes, *, schema_version: int = 0, allow_unknown: bool = False) -> None:
+        self._data = data
+        self._in_version = f" in schema version {schema_version}" if schema_version else ""
+        self._allow_unknown = allow_unknown
+
+    def first_fault(self, descriptor: Descriptor, path: str, depth: int) -> Violation | None:
+        """Words the first malformed, too deep or unknown field; None if there is none.
+
+        Args:
+            descriptor: Of the message that the bytes are meant to be.
+            path: Of the message, in the request.
+            depth: How many messages it lies in, in what readers parse.
+        """
+        try:
+            self._message(descriptor, 0, len(self._data), path, depth)
+        except _Fault as fault:
+            return Violation(fault.path, str(fault))
+        return None
+
+    def _message(
+        self, descriptor: Descriptor, position: int, end: int, path: str, depth: int, *, group: int = 0
+    ) -> int:
+        """Walks one message and answers the position behind it; ``group`` is its number if it is one."""
+        if depth > _DEEPEST:
+            raise _Fault(
+                path, f"lies deeper than {_DEEPEST} messages, counted from the frame of a subscription"
+            )
+        known = {field.number: field for field in fields(descriptor)}
+        is_set, seen = is_message_set(descriptor), dict.fromkeys(known, 0)
+        while position < end:
+            record = self._record(position, end, path, descriptor.full_name)
+            if record.wire_type == END_GROUP and record.number == group:
+                return record.end
+            if is_set and (record.number, record.wire_type) == _ITEM:
+                position = self._item(descriptor, record.start, end, path, depth)
+                continue
+            field = known.get(record.number)
+            if field is None or not _fits(field, record.wire_type):
+                position = self._unknown(descriptor, field, record, end, path)
+                continue
+            position = self._field(field, record, end, _below(path, field, seen[field.number]), depth)
+            seen[field.number] += 1
+        if group:
+            raise _Fault(path, f"the group of field {group} does not end")
+        return position
+
+    def _record(self, position: int, end: int, path: str, type_name: str) -> Record:
+        try:
+            return read_record(self._data, position, end)
+        except Malformed as error:
+            raise _Fault(path, f"does not parse as {type_name}: {error}") from None
+
+    def _field(self, field: FieldDescriptor, record: Record, end: int, path: str, depth: int) -> int:
+        if field.message_type is not None:
+            if field.type == FieldDescriptor.TYPE_GROUP:
+                return self._message(
+                    field.message_type, record.start, end, path, depth + 1, group=record.number
+                )
+            path = self._keyed(field, record, path)
+            return self._message(field.message_type, record.start, record.end, path, depth + 1)
+        if field.type == FieldDescriptor.TYPE_STRING:
+            self._text(field, record, path)
+        elif record.wire_type == LENGTH_DELIMITED and field.type != FieldDescriptor.TYPE_BYTES:
+            self._packed(field, record, path)
+        elif field.enum_type is not None:
+            self._enum(field, record.value, path)
+        return record.end
+
+    def _text(self, field: FieldDescriptor, record: Record, path: str) -> None:
+        try:
+            self._data[record.start : record.end].decode()
+        except UnicodeDecodeError as error:
+            if checks_text(field):
+                raise _Fault(
+                    path, f"is not UTF-8: {error.reason} at byte {error.start} of the text"
+                ) from None
+
+    def _packed(self, field: FieldDescriptor, record: Record, path: str) -> None:
+        width = {FIXED64: 8, FIXED32: 4}.get(_WIRE_TYPES.get(field.type, VARINT))
+        if width:
+            if (record.end - record.start) % width:
+                raise _Fault(path, f"is packed, but its length is no multiple of {width}")
+            return
+        position = record.start
+        while position < record.end:
+            try:
+                value, position = read_varint(self._data, position, record.end)
+            except Malformed as error:
+                raise _Fault(path, f"is packed, and {error}") from None
+            self._enum(field, value, path)
+
+    def _enum(self, field: FieldDescriptor, value: int, path: str) -> None:
+        if field.enum_type is None or not field.enum_type.is_closed or self._allow_unknown:
+            return
+        number = (value & 0xFFFF_FFFF ^ 0x8000_0000) - 0x8000_0000
+        if number not in field.enum_type.values_by_number:
+            raise _Fault(
+                path,
+                f"{number} is no value of the closed enum {field.enum_type.full_name}{self._in_version}",
+            )
+
+    def _unknown(
+        self, descriptor: Descriptor, field: FieldDescriptor | None, record: Record, end: int, path: str
+    ) -> int:
+        if record.wire_type == END_GROUP:
+            raise _Fault(path, f"does not parse as {descriptor.full_name}: a group ends that did not begin")
+        if self._allow_unknown:
+            return self._skip(record, end, path, descriptor.full_name)
+        if field is None:
+            what = f"unknown field {record.number}: {descriptor.full_name} has no such field"
+            raise _Fault(path, f"{what}{self._in_version}")
+        raise _Fault(
+            f"{path}.{field.name}",
+            f"unknown field: number {record.number} is encoded as {_NAMES[record.wire_type]}, "
+            f"which {field.full_name} is not{self._in_version}",
+        )
+
+    def _skip(self, record: Record, end: int, path: str, type_name: str) -> int:
+        """Answers the position behind a record; of a group, behind its end."""
+        groups = [record.number] if record.wire_type == START_GROUP else []
+        position = record.end
+        while groups:
+            inner = self._record(position, end, path, type_name)
+            position = inner.end
+            if inner.wire_type == START_GROUP:
+                groups.append(inner.number)
+            elif inner.wire_type == END_GROUP and inner.number != groups.pop():
+                raise _Fault(path, f"does not parse as {type_name}: group {inner.number} ends inside another")
+        return position
+
+    def _item(self, descriptor: Descriptor, position: int, end: int, path: str, depth: int) -> int:
+        """Walks one item of a MessageSet: a group of the payload's type, as a number, and the payload."""
+        number, payload = 0, None
+        record = self._record(position, end, path, descriptor.full_name)
+        while record.wire_type != END_GROUP:
+            if (record.number, record.wire_type) == (2, VARINT):
+                number = record.value
+            elif (record.number, record.wire_type) == (3, LENGTH_DELIMITED):
+                payload = record
+            record = self._record(
+                self._skip(record, end, path, descriptor.full_name), end, path, descriptor.full_name
+            )
+        field = next((known for known in fields(descriptor) if known.number == number), None)
+        if field is not None and field.message_type is not None and payload is not None:
+            inner = f"{path}.[{field.full_name}]"
+            self._message(field.message_type, payload.start, payload.end, inner, depth + 1)
+        elif not self._allow_unknown:
+            what = f"unknown item {number}: {descriptor.full_name} has no such extension"
+            raise _Fault(path, f"{what}{self._in_version}")
+        return record.end
+
+    def _keyed(self, field: FieldDescriptor, record: Record, path: str) -> str:
+        """Writes a map's key instead of the entry's place, where the entry has a key that can be read."""
+        if field.message_type is None or not field.message_type.GetOptions().map_entry:
+            return path
+        try:
+            entry: Any = GetMessageClass(field.message_type).FromString(self._data[record.start : record.end])
+        except DecodeError:
+            return path
+        return f"{path.rpartition('[')[0]}[{subscript(entry.key)}]"
+
+
+def _below(path: str, field: FieldDescriptor, index: int) -> str:
+    name = f"[{field.full_name}]" if field.is_extension else field.name
+    return f"{path}.{name}[{index}]" if field.is_repeated else f"{path}.{name}"
+
+
+def _fits(field: FieldDescriptor, wire_type: int) -> bool:
+    own = _WIRE_TYPES.get(field.type, VARINT)
+    packable = field.is_repeated and own in (VARINT, FIXED32, FIXED64)
+    return wire_type == own or (packable and wire_type == LENGTH_DELIMITED)

@@ -1,0 +1,202 @@
+"""Checks batches of events against their schema: the hot path of publishing.
+
+One ``BatchValidator`` an event type and schema version. A clean batch takes four calls in C, however
+many events it has (see ``registry.envelope`` for the twins): parse and serialize its envelope, which
+is canonical if the same bytes come out; parse it merged, and look for unknown fields in the one small
+tree that comes out. Only an event type with required fields or rules has a second look at each event
+(``registry.demands``). Per-event Python only finds the words for a rejection (``registry.diagnosis``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from registry.demands import Demands
+from registry.diagnosis import Diagnosis
+from registry.envelope import BATCH, EVENT, FRAME_LEVELS, NORMAL, VERBATIM, can_nest, framed, merged_frame
+from registry.errors import VIOLATIONS_LISTED, InvalidEvents, Violation
+from registry.wire import LENGTH_DELIMITED, Malformed, length_delimited, records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from google.protobuf.message import Message
+
+_EVENTS: Final = 16
+_DISCARD_LEVELS: Final = 60
+"""``DiscardUnknownFields()`` silently leaves what lies deeper than 62 messages as it is."""
+_CHUNK: Final = 64
+"""How many events of a rejected batch are tried at once before each is tried by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBatch:
+    """A batch that passed.
+
+    Attributes:
+        data: Its canonical bytes; the very object that came in, where that was canonical.
+        count: How many events it has.
+    """
+
+    data: bytes
+    count: int
+
+
+class BatchValidator:
+    """Checks batches of one event type against one schema version. Stateless between calls.
+
+    Canonical is a batch whose fields and whose events' fields stand in the order of their numbers, each
+    once (but events and attributes), without those that have proto3's defaults, in the shortest encoding.
+    ``data`` is the publisher's own bytes, as are the insides of ``time`` and of each attribute.
+    """
+
+    __slots__ = ("_demands", "_frame", "_is_deep", "_schema_version", "_type")
+
+    def __init__(self, pool: DescriptorPool, type_name: str, schema_version: int) -> None:
+        """Builds the twins of the event type.
+
+        Args:
+            pool: Holds the files of the schema version, and nothing of another; the twins are added to it.
+            type_name: The full name of a message of the pool.
+            schema_version: The version of the pool's files.
+
+        Raises:
+            KeyError: The pool has no such message.
+        """
+        self._type = pool.FindMessageTypeByName(type_name)
+        self._schema_version = schema_version
+        self._frame = merged_frame(pool, self._type, schema_version)
+        self._is_deep = can_nest(self._type, _DISCARD_LEVELS - FRAME_LEVELS)
+        self._demands = Demands(pool, self._type, schema_version)
+
+    def check(self, data: bytes, *, allow_unknown: bool, path: str) -> CheckedBatch:
+        """Checks a batch and answers its canonical form, which means the same and passes as itself.
+
+        Args:
+            data: An ``EventBatch`` as the publisher sent it. Empty events grow to 30 times their size
+                in memory: bound their number before.
+            allow_unknown: Whether ``data`` may have fields that the schema version does not know. The
+                envelope never may.
+            path: Of the batch in the request, such as ``batches[0]``.
+
+        Raises:
+            InvalidEvents: At least one event fails; one violation an event, at most ``VIOLATIONS_LISTED``.
+        """
+        try:
+            canonical, count = _canonical(data)
+        except (DecodeError, EncodeError):
+            raise self._rejection(data, path, allow_unknown=allow_unknown) from None
+        if not self._passes(canonical, allow_unknown=allow_unknown):
+            raise self._rejection(canonical, path, allow_unknown=allow_unknown)
+        return CheckedBatch(canonical, count)
+
+    def _passes(self, canonical: bytes, *, allow_unknown: bool) -> bool:
+        """Tells whether all events of a canonical batch pass."""
+        try:
+            frame: Any = self._frame.FromString(framed(canonical))
+        except DecodeError:
+            return False
+        if allow_unknown:
+            frame.batches.batches.events.ClearField("data")
+        if _has_unknown_deep(frame) if self._is_deep and not allow_unknown else _has_unknown(frame):
+            return False
+        return not self._demands or self._demands.met(canonical)
+
+    def _rejection(self, data: bytes, path: str, *, allow_unknown: bool) -> InvalidEvents:
+        header, events, broken = _split(data)
+        violations: list[Violation] = []
+        for index, event in self._culprits(events, allow_unknown=allow_unknown):
+            if len(violations) == VIOLATIONS_LISTED:
+                return InvalidEvents(violations, len(violations) + 1, at_least=True)
+            violations.append(self._violation(event, f"{path}.events[{index}]", allow_unknown=allow_unknown))
+        if broken or not violations:
+            fault = Diagnosis(header).first_fault(BATCH, path, FRAME_LEVELS - 2)
+            violations.append(fault or Violation(path, f"does not parse as an EventBatch: {broken}"))
+        return InvalidEvents(violations, len(violations))
+
+    def _culprits(self, events: list[bytes], *, allow_unknown: bool) -> Iterator[tuple[int, bytes]]:
+        for first in range(0, len(events), _CHUNK):
+            chunk = events[first : first + _CHUNK]
+            if not self._is_clean(b"".join(chunk), allow_unknown=allow_unknown):
+                for index, event in enumerate(chunk, first):
+                    if not self._is_clean(event, allow_unknown=allow_unknown):
+                        yield index, event
+
+    def _is_clean(self, batch: bytes, *, allow_unknown: bool) -> bool:
+        try:
+            canonical, _ = _canonical(batch)
+        except (DecodeError, EncodeError):
+            return False
+        return self._passes(canonical, allow_unknown=allow_unknown)
+
+    def _violation(self, batch: bytes, path: str, *, allow_unknown: bool) -> Violation:
+        """Words what is wrong with the only event of a batch."""
+        event = batch[next(records(batch)).start :]
+        fault = Diagnosis(event).first_fault(EVENT, path, FRAME_LEVELS - 1)
+        if fault is not None:
+            return fault
+        plain: Any = NORMAL.FromString(batch)
+        inner = f"{path}.data"
+        if not plain.IsInitialized():
+            return Violation(inner, "is absent; an event without content has data of length 0")
+        diagnosis = Diagnosis(
+            plain.events[0].data, schema_version=self._schema_version, allow_unknown=allow_unknown
+        )
+        return (
+            diagnosis.first_fault(self._type, inner, FRAME_LEVELS)
+            or (self._demands and self._demands.first_unmet(batch, inner))
+            or Violation(inner, f"does not parse as {self._type.full_name}")
+        )
+
+
+def _canonical(data: bytes) -> tuple[bytes, int]:
+    """Answers a batch's canonical bytes, and how many events it has.
+
+    Raises:
+        DecodeError: The envelope does not parse.
+        EncodeError: The data of an event is absent.
+    """
+    batch: Any = VERBATIM.FromString(data)
+    if batch.SerializeToString() == data:
+        return data, len(batch.events)
+    normal: Any = NORMAL.FromString(data)
+    return normal.SerializeToString(), len(normal.events)
+
+
+def _has_unknown(message: Message) -> bool:
+    size = len(message.SerializePartialToString())
+    message.DiscardUnknownFields()
+    return len(message.SerializePartialToString()) != size
+
+
+def _has_unknown_deep(message: Message) -> bool:
+    if len(UnknownFieldSet(message)):
+        return True
+    return any(
+        _has_unknown_deep(below)
+        for field, value in message.ListFields()
+        if field.message_type is not None
+        for below in (value if field.is_repeated else (value,))
+    )
+
+
+def _split(data: bytes) -> tuple[bytes, list[bytes], str]:
+    """Takes a batch apart: its header, batches of one event each, and what is malformed after them."""
+    header, events, broken, position = [], [], "", 0
+    try:
+        for record in records(data):
+            piece = data[position : record.end]
+            position = record.end
+            if (record.number, record.wire_type) == (_EVENTS, LENGTH_DELIMITED):
+                events.append(length_delimited(_EVENTS, data[record.start : record.end]))
+            else:
+                header.append(piece)
+    except Malformed as error:
+        header.append(data[position:])
+        broken = str(error)
+    return b"".join(header), events, broken
