@@ -1,0 +1,151 @@
+"""Where a subscription stands, and how it goes on after a break: a pure object.
+
+No clock, no I/O: ``subscription`` hands it the frames of its streams. Its rules:
+
+1. The first stream starts where the user said. ``Opened`` says which position that is; from then on every
+   new stream starts behind the position, so also one from LATEST or from a time resumes without loss.
+2. The position is the highest of: the position of Opened, of Heartbeat, of CaughtUp; the last sequence
+   delivered; the last sequence of a Gap. It never falls.
+3. Events at or below the position are cut: nothing is delivered twice.
+4. The subscription is finished once the position reaches the end, or, with ``until_caught_up``, at the first
+   CaughtUp.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from tidegate.v1 import event_service_pb2, subscription_pb2
+
+if TYPE_CHECKING:
+    from tidegate.v1 import event_pb2
+
+_SILENT_INTERVALS = 3
+
+
+class Start(Enum):
+    """An end of the log to start at."""
+
+    EARLIEST = event_service_pb2.START_POSITION_EARLIEST
+    """The oldest event that is still kept."""
+    LATEST = event_service_pb2.START_POSITION_LATEST
+    """Only what is appended from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events that retention removed before they were delivered: their range, and the topics concerned."""
+
+    first_sequence: int
+    last_sequence: int
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far behind the head of the log a reader was at the last heartbeat.
+
+    Attributes:
+        time: How long ago the reader's position was the head.
+        batches: Batches of the whole log, over all topics, behind the reader's position.
+        head_sequence: The last sequence of the whole log.
+    """
+
+    time: timedelta
+    batches: int
+    head_sequence: int
+
+
+class Cursor:
+    """The state of one subscription over all its streams. See the module's rules."""
+
+    def __init__(
+        self,
+        request: event_service_pb2.SubscribeRequest,
+        start: Start | int | datetime,
+        *,
+        until_caught_up: bool,
+    ) -> None:
+        self._request = request
+        self._until_caught_up = until_caught_up
+        self._set_start(start)
+        self.position: int | None = None
+        self.caught_up = False
+        self.lag: Lag | None = None
+        self.finished = False
+        self.reconnect_after: float | None = None
+        self.silence = _SILENT_INTERVALS * _seconds(request.heartbeat_interval)
+
+    def next_request(self) -> event_service_pb2.SubscribeRequest:
+        """Answers what to ask a new stream for (rule 1)."""
+        self.reconnect_after = None
+        if self.position is not None:
+            self._request.from_sequence = self.position + 1
+        return self._request
+
+    def take(self, frame: event_service_pb2.SubscribeResponse) -> list[event_pb2.EventBatch] | Gap | None:
+        """Takes a frame; answers what it holds for the user: batches to be cut at ``after``, or a gap."""
+        match frame.WhichOneof("frame"):
+            case "batches":
+                return list(frame.batches.batches)
+            case "opened":
+                self._take_opened(frame.opened)
+            case "heartbeat":
+                self._take_heartbeat(frame.heartbeat)
+            case "caught_up":
+                self.caught_up = True
+                self.finished = self.finished or self._until_caught_up
+                self.advance(frame.caught_up.position)
+            case "gap":
+                self.advance(frame.gap.last_sequence)
+                return Gap(frame.gap.first_sequence, frame.gap.last_sequence, tuple(frame.gap.topics))
+            case "draining":
+                self.advance(frame.draining.position)
+                self.reconnect_after = _seconds(frame.draining.reconnect_after)
+            case _:
+                pass  # a frame of a newer gateway
+        return None
+
+    def advance(self, position: int) -> None:
+        """Notes that everything up to ``position`` was delivered or left out (rules 2 and 4)."""
+        if self.position is None or position > self.position:
+            self.position = position
+        end = self._request.end_sequence
+        self.finished = self.finished or bool(end and self.position >= end)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the gateway may end the stream because everything was delivered."""
+        return bool(self._request.end_sequence)
+
+    def _set_start(self, start: Start | int | datetime) -> None:
+        if isinstance(start, Start):
+            self._request.start_position = start.value
+        elif isinstance(start, datetime):
+            if start.tzinfo is None:
+                raise ValueError(
+                    f"start {start} has no time zone: say datetime(..., tzinfo=UTC) or .astimezone()"
+                )
+            self._request.from_time.FromDatetime(start)
+        elif isinstance(start, int) and not isinstance(start, bool):
+            if start < 0:
+                raise ValueError(f"start must be at least 0, not {start}")
+            self._request.from_sequence = start
+        else:
+            raise TypeError(f"start is EARLIEST, LATEST, a sequence or a datetime, not {start!r}")
+
+    def _take_opened(self, opened: subscription_pb2.Opened) -> None:
+        self.advance(opened.position)
+        if opened.HasField("heartbeat_interval"):
+            self.silence = _SILENT_INTERVALS * _seconds(opened.heartbeat_interval)
+
+    def _take_heartbeat(self, beat: subscription_pb2.Heartbeat) -> None:
+        self.advance(beat.position)
+        self.lag = Lag(beat.lag.ToTimedelta(), beat.lag_batches, beat.head_sequence)
+
+
+def _seconds(duration: Any) -> float:
+    return float(duration.seconds + duration.nanos / 1e9)
