@@ -52,7 +52,7 @@ class Config:
     max_batches: int = 1_000
     max_batch_bytes: int = 1 * MIB
     max_batch_events: int = 10_000
-    max_id_bytes: int = 256
+    max_id_bytes: int = 1 * KIB
     max_key_bytes: int = 1 * KIB
     max_attributes_bytes: int = 16 * KIB
     max_topics: int = 10_000
