@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from registry.errors import TidegateError, Violation
+from registry.errors import (
+    StorageFailed as StorageFailed,  # noqa: PLC0414 - an error of the gateway too
+    StorageFull as StorageFull,  # noqa: PLC0414
+    StorageReadOnly as StorageReadOnly,  # noqa: PLC0414
+    TidegateError,
+    Violation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,45 +145,6 @@ class EventsRemoved(TidegateError):
         self.first_sequence = first_sequence
         self.last_sequence = last_sequence
         self.topics = tuple(topics)
-
-
-class StorageFull(TidegateError):
-    """The disk is full; nothing of the request was stored."""
-
-    reason = "STORAGE_FULL"
-
-    def __init__(self, path: str, detail: str) -> None:
-        super().__init__(
-            f"the log {path} can't grow: {detail}. Nothing of this request was stored. Free disk space or "
-            f"shorten the retention of topics; publishing goes on by itself."
-        )
-        self.path = path
-
-
-class StorageReadOnly(TidegateError):
-    """The log's file can be read but not written."""
-
-    reason = "STORAGE_READ_ONLY"
-
-    def __init__(self, path: str, detail: str) -> None:
-        super().__init__(
-            f"the log {path} can't be written: {detail}. Nothing of this request was stored. "
-            f"Make the file and its folder writable."
-        )
-        self.path = path
-
-
-class StorageFailed(TidegateError):
-    """The log can't be read or written; whether an append took place is not known."""
-
-    reason = "STORAGE_FAILED"
-
-    def __init__(self, path: str, detail: str) -> None:
-        super().__init__(
-            f"the log {path} failed: {detail}. Whether this request was stored is not known: "
-            f"retry it with the same request_id."
-        )
-        self.path = path
 
 
 class Draining(TidegateError):

@@ -93,7 +93,9 @@ class IncompatibleSchema(TidegateError):
 
     reason = "INCOMPATIBLE_SCHEMA"
 
-    def __init__(self, subject: str, against_version: int, promise: str, findings: Sequence[Violation]) -> None:
+    def __init__(
+        self, subject: str, against_version: int, promise: str, findings: Sequence[Violation]
+    ) -> None:
         count = len(findings)
         super().__init__(
             f"the schema is not {promise} compatible with version {against_version} of subject {subject!r}: "
@@ -170,10 +172,51 @@ class InvalidEvents(TidegateError):
 
     reason = "INVALID_EVENT"
 
-    def __init__(self, violations: Sequence[Violation], events_at_fault: int, *, at_least: bool = False) -> None:
+    def __init__(
+        self, violations: Sequence[Violation], events_at_fault: int, *, at_least: bool = False
+    ) -> None:
         first = violations[0]
         count = f"{'at least ' if at_least else ''}{events_at_fault:,}"
         plural = "event fails its" if events_at_fault == 1 and not at_least else "events fail their"
         super().__init__(f"{count} {plural} schema: {first.field}: {first.description}", violations)
         self.events_at_fault = events_at_fault
         self.at_least = at_least
+
+
+class StorageFull(TidegateError):
+    """The disk is full; nothing of the request was stored."""
+
+    reason = "STORAGE_FULL"
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(
+            f"the log {path} can't grow: {detail}. Nothing of this request was stored. Free disk space or "
+            f"shorten the retention of topics; publishing goes on by itself."
+        )
+        self.path = path
+
+
+class StorageReadOnly(TidegateError):
+    """The log's file can be read but not written."""
+
+    reason = "STORAGE_READ_ONLY"
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(
+            f"the log {path} can't be written: {detail}. Nothing of this request was stored. "
+            f"Make the file and its folder writable."
+        )
+        self.path = path
+
+
+class StorageFailed(TidegateError):
+    """The log can't be read or written; whether an append took place is not known."""
+
+    reason = "STORAGE_FAILED"
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(
+            f"the log {path} failed: {detail}. Whether this request was stored is not known: "
+            f"retry it with the same request_id."
+        )
+        self.path = path

@@ -1,12 +1,12 @@
-"""How large a schema is, held against ``SchemaLimits``."""
+"""How large a schema is, held against ``SchemaLimits``; and whether its names are names."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from registry.errors import Violation
+from registry.names import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,62 +18,6 @@ if TYPE_CHECKING:
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(slots=True)
-class _Walk:
-    limits: SchemaLimits
-    elements: int = 0
-    problems: list[Violation] = field(default_factory=list)
-
-    def count(self, scope: str, names: Iterable[str]) -> None:
-        """Counts elements of a scope and looks at their names."""
-        for name in names:
-            self.elements += 1
-            if _IDENTIFIER.fullmatch(name) is None:
-                self.problems.append(Violation(scope or "schema", f"{name[:100]!r} is no identifier"))
-            elif len(scope) + 1 + len(name) > self.limits.max_name_length:
-                self.problems.append(
-                    Violation(
-                        "max_name_length",
-                        f"{scope[:50]}…{name[:50]} has {len(scope) + 1 + len(name):,} characters with its package; "
-                        f"at most {self.limits.max_name_length:,} are allowed",
-                    )
-                )
-
-    def messages(self, scope: str, messages: Iterable[DescriptorProto], depth: int) -> None:
-        for message in messages:
-            self.count(scope, [message.name])
-            name = f"{scope}.{message.name}"
-            if depth > self.limits.max_depth:
-                self.problems.append(
-                    Violation(
-                        "max_depth",
-                        f"{name} is declared {depth} levels deep; at most {self.limits.max_depth} are allowed",
-                    )
-                )
-                return
-            self.count(name, (it.name for it in message.field))
-            self.count(name, (it.name for it in message.extension))
-            self.count(name, (it.name for it in message.oneof_decl))
-            self.enums(name, message.enum_type)
-            self.messages(name, message.nested_type, depth + 1)
-
-    def enums(self, scope: str, enums: Iterable[EnumDescriptorProto]) -> None:
-        for enum in enums:
-            self.count(scope, [enum.name])
-            self.count(scope, (it.name for it in enum.value))
-
-    def file(self, file: FileDescriptorProto) -> None:
-        scope = file.package
-        if scope:
-            self.count("", scope.split("."))
-        self.messages(scope, file.message_type, 1)
-        self.enums(scope, file.enum_type)
-        self.count(scope, (it.name for it in file.extension))
-        for service in file.service:
-            self.count(scope, [service.name])
-            self.count(scope, (it.name for it in service.method))
-
-
 def measure_problems(files: Sequence[FileDescriptorProto], limits: SchemaLimits) -> list[Violation]:
     """Answers where the files are over a limit of depth, name length or number of elements.
 
@@ -83,11 +27,72 @@ def measure_problems(files: Sequence[FileDescriptorProto], limits: SchemaLimits)
     for file in files:
         walk.file(file)
     if walk.elements > limits.max_elements:
-        walk.problems.append(
-            Violation(
-                "max_elements",
-                f"the schema has {walk.elements:,} messages, fields, enums and other elements; "
-                f"at most {limits.max_elements:,} are allowed",
-            )
+        walk.report(
+            "max_elements",
+            f"the schema has {walk.elements:,} messages, fields, enums, values and other elements; "
+            f"at most {limits.max_elements:,} are allowed",
         )
     return walk.problems
+
+
+class _Walk:
+    """A walk over files that counts their elements and collects what is wrong with them."""
+
+    def __init__(self, limits: SchemaLimits) -> None:
+        self._limits = limits
+        self.elements = 0
+        self.problems: list[Violation] = []
+
+    def report(self, field: str, description: str) -> None:
+        self.problems.append(Violation(shown(field), description))
+
+    def file(self, file: FileDescriptorProto) -> None:
+        scope = file.package
+        if scope:
+            self._names("", scope.split("."))
+            self._length(scope)
+        self.elements += len(file.dependency)
+        self._messages(scope, file.message_type, depth=1)
+        self._enums(scope, file.enum_type)
+        self._names(scope, (it.name for it in file.extension))
+        for service in file.service:
+            self._names(scope, [service.name])
+            self._names(_within(scope, service.name), (it.name for it in service.method))
+
+    def _messages(self, scope: str, messages: Iterable[DescriptorProto], depth: int) -> None:
+        for message in messages:
+            name = _within(scope, message.name)
+            if depth > self._limits.max_depth:
+                what = f"is declared {depth} levels deep; at most {self._limits.max_depth} are allowed"
+                self.report("max_depth", f"{shown(name)} {what}")
+                return
+            self._names(scope, [message.name])
+            for members in (message.field, message.extension, message.oneof_decl):
+                self._names(name, (it.name for it in members))
+            self.elements += len(message.reserved_range) + len(message.reserved_name)
+            self.elements += len(message.extension_range)
+            self._enums(name, message.enum_type)
+            self._messages(name, message.nested_type, depth + 1)
+
+    def _enums(self, scope: str, enums: Iterable[EnumDescriptorProto]) -> None:
+        for enum in enums:
+            self._names(scope, [enum.name])
+            self._names(_within(scope, enum.name), (it.name for it in enum.value))
+            self.elements += len(enum.reserved_range) + len(enum.reserved_name)
+
+    def _names(self, scope: str, names: Iterable[str]) -> None:
+        for name in names:
+            self.elements += 1
+            if _IDENTIFIER.fullmatch(name) is None:
+                self.report(scope or "schema", f"{shown(name)!r} is no identifier")
+            self._length(_within(scope, name))
+
+    def _length(self, full_name: str) -> None:
+        most = self._limits.max_name_length
+        if len(full_name) > most:
+            what = f"has {len(full_name):,} characters with its package; at most {most:,} are allowed"
+            self.report("max_name_length", f"{full_name[:100]}… {what}")
+
+
+def _within(scope: str, name: str) -> str:
+    return f"{scope}.{name}" if scope else name

@@ -1,13 +1,14 @@
-"""The registry: register, compile, check, compare, store; and what is needed to check data, kept ready."""
+"""The registry: register, compile, check, compare, store; and validators, kept ready.
+
+The line of a registration is ``Registry.register``, read from top to bottom.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
@@ -23,47 +24,40 @@ from registry.errors import (
     SubjectNotFound,
     Violation,
 )
+from registry.names import close_names, shown
+from registry.ready import ReadySchemas, ReadyVersion
 from registry.schema import SchemaLimits, SchemaVersion, Subject, check_subject_name
 from registry.store import VersionConflict
+from registry.validator import BatchValidator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from google.protobuf.descriptor_pool import DescriptorPool
+    from collections.abc import Callable, Mapping
 
     from registry.store import SchemaStore
-    from registry.validator import BatchValidator
 
 COMPILATIONS_AT_ONCE = 2
 """How many schemas are compiled at the same time; each may take ``SchemaLimits.compile_bytes``."""
-VALIDATORS_KEPT = 256
-"""How many validators are kept ready: each takes about 1.1 MB if its type has rules."""
-DESCRIPTOR_BYTES_KEPT = 32 * 1024 * 1024
-"""Serialized size of the descriptors kept ready; loaded they take up to 30 times as much."""
+HIGHEST_VERSION = 2**32 - 1
 _PAGE = 1_000
+_T = TypeVar("_T")
 _DEFAULT_LIMITS = SchemaLimits()
 
 
-@dataclass(slots=True)
-class _Loaded:
-    """A schema version that is ready to check data."""
-
-    schema: SchemaVersion
-    pool: DescriptorPool
-    validators: set[str] = field(default_factory=set)
-
-
 class Registry:
-    """Subjects and their schema versions, over a ``SchemaStore``. Used from one event loop."""
+    """Subjects and their schema versions, over a ``SchemaStore``. Used from one event loop.
+
+    Work that takes time runs on threads of its own: two compile, one builds validators. Work whose
+    caller is gone still takes its turn there, so that nobody can start more of it by going away.
+    """
 
     def __init__(self, store: SchemaStore, limits: SchemaLimits = _DEFAULT_LIMITS) -> None:
         self._store = store
         self._limits = limits
         self._latest: dict[str, int] = {}
-        self._loaded: OrderedDict[tuple[str, int], _Loaded] = OrderedDict()
-        self._validators: OrderedDict[tuple[str, int, str], BatchValidator] = OrderedDict()
-        self._compiling = asyncio.Semaphore(COMPILATIONS_AT_ONCE)
-        self._building = asyncio.Lock()
+        self._ready = ReadySchemas()
+        self._compiling = ThreadPoolExecutor(COMPILATIONS_AT_ONCE, "tidegate-compile")
+        self._building = ThreadPoolExecutor(1, "tidegate-build")
+        self._one_build = asyncio.Lock()
 
     async def open(self) -> None:
         """Reads which subjects there are; everything else is read when it is needed."""
@@ -119,10 +113,10 @@ class Registry:
             SchemaVersionNotFound: The subject has no such version.
         """
         latest = await self._current(subject)
-        found = await self._store.get(subject, version or latest) if 0 <= version <= 2**32 else None
+        known = 0 <= version <= HIGHEST_VERSION
+        found = await self._store.get(subject, version or latest) if known else None
         if found is None:
             raise SchemaVersionNotFound(subject, version, latest)
-        self._note(subject, found.version)
         return found
 
     async def get_by_type(self, type_name: str, version: int = 0) -> SchemaVersion:
@@ -134,8 +128,8 @@ class Registry:
         """
         owner = (await self._store.owners([type_name])).get(type_name)
         if owner is None:
-            similar = await self._store.similar_types(type_name)
-            raise EventTypeNotFound(type_name, "the registry", get_close_matches(type_name, similar))
+            similar = await self._store.similar_types(shown(type_name))
+            raise EventTypeNotFound(shown(type_name), "the registry", close_names(type_name, similar))
         return await self.get(owner, version)
 
     async def list_versions(self, subject: str, *, after: int, limit: int) -> list[SchemaVersion]:
@@ -145,7 +139,7 @@ class Registry:
             SubjectNotFound: No such subject.
         """
         await self._current(subject)
-        return await self._store.list_versions(subject, after=after, limit=limit)
+        return await self._store.list_versions(subject, after=min(after, HIGHEST_VERSION), limit=limit)
 
     async def list_subjects(self, *, after: str, limit: int) -> list[Subject]:
         """Answers at most ``limit`` subjects whose names sort behind ``after``, by name."""
@@ -160,44 +154,58 @@ class Registry:
         try:
             return self._latest[subject]
         except KeyError:
-            raise SubjectNotFound(subject, get_close_matches(subject, self._latest)) from None
+            raise SubjectNotFound(shown(subject), close_names(subject, self._latest)) from None
 
     def cached_validator(self, subject: str, version: int, type_name: str) -> BatchValidator | None:
         """Answers a validator that is ready, at the price of a look-up; None if it must be built."""
-        validator = self._validators.get((subject, version, type_name))
-        if validator is not None:
-            self._validators.move_to_end((subject, version, type_name))
-            self._loaded.move_to_end((subject, version))
-        return validator
+        return self._ready.validator(subject, version, type_name)
 
     async def validator(self, subject: str, version: int, type_name: str) -> BatchValidator:
-        """Answers the validator of an event type in a version (1, 2, ...), and builds it if need be.
+        """Answers the validator of an event type in a version, and builds it if it is not ready.
 
         Building runs on a thread, one at a time.
 
         Raises:
-            SubjectNotFound, SchemaVersionNotFound: No such version.
+            SubjectNotFound, SchemaVersionNotFound: No such version; there is no version 0.
             EventTypeNotFound: The version has no such type.
         """
-        async with self._building:
-            ready = self.cached_validator(subject, version, type_name)
-            if ready is not None:
-                return ready
-            loaded = await self._load(subject, version)
-            types = loaded.schema.types
-            if type_name not in types:
-                where = f"version {version} of subject {subject!r}"
-                raise EventTypeNotFound(type_name, where, get_close_matches(type_name, types))
-            built = await asyncio.to_thread(_build_validator, loaded.pool, type_name, version)
-            self._keep(loaded, type_name, built)
-            return built
+        async with self._one_build:
+            validator = self._ready.validator(subject, version, type_name)
+            if validator is None:
+                ready = await self._make_ready(subject, version)
+                self._check_type(ready, type_name)
+                validator = await self._build(BatchValidator, ready.pool, type_name, version)
+                self._ready.keep_validator(ready, type_name, validator)
+            return validator
+
+    async def _make_ready(self, subject: str, version: int) -> ReadyVersion:
+        ready = self._ready.version(subject, version)
+        if ready is None:
+            if version == 0:
+                raise SchemaVersionNotFound(subject, version, self.latest_version(subject))
+            schema = await self.get(subject, version)
+            pool = await self._build(build_pool, schema.descriptor_set)
+            size = len(schema.descriptor_set)
+            ready = ReadyVersion(subject, version, frozenset(schema.types), size, pool)
+            self._ready.keep_version(ready)
+        return ready
+
+    def _check_type(self, ready: ReadyVersion, type_name: str) -> None:
+        if type_name not in ready.types:
+            where = f"version {ready.version} of subject {ready.subject!r}"
+            raise EventTypeNotFound(shown(type_name), where, close_names(type_name, sorted(ready.types)))
+
+    async def _build(self, function: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._building, function, *arguments)
 
     async def _compile(self, sources: Mapping[str, str] | None, descriptor_set: bytes | None) -> Compiled:
-        async with self._compiling:
-            if sources is not None and descriptor_set is None:
-                return await asyncio.to_thread(compile_sources, sources, self._limits)
-            if descriptor_set is not None and sources is None:
-                return await asyncio.to_thread(compile_descriptor_set, descriptor_set, self._limits)
+        loop = asyncio.get_running_loop()
+        if sources is not None and descriptor_set is None:
+            return await loop.run_in_executor(self._compiling, compile_sources, sources, self._limits)
+        if descriptor_set is not None and sources is None:
+            return await loop.run_in_executor(
+                self._compiling, compile_descriptor_set, descriptor_set, self._limits
+            )
         raise InvalidRequest("schema", "exactly one of `sources` and `descriptor_set` is required")
 
     async def _place(self, subject: str, compiled: Compiled) -> tuple[int, SchemaVersion | None]:
@@ -220,7 +228,7 @@ class Registry:
 
     async def _check_compatible(self, subject: str, latest: int, compiled: Compiled) -> None:
         before = await self.get(subject, latest)
-        findings = await asyncio.to_thread(_compare, before.descriptor_set, compiled.descriptor_set)
+        findings = await self._build(_compare, before.descriptor_set, compiled.descriptor_set)
         if findings:
             raise IncompatibleSchema(subject, latest, PROMISE, findings)
 
@@ -240,39 +248,7 @@ class Registry:
     def _note(self, subject: str, version: int) -> None:
         self._latest[subject] = max(version, self._latest.get(subject, 0))
 
-    async def _load(self, subject: str, version: int) -> _Loaded:
-        loaded = self._loaded.get((subject, version))
-        if loaded is None:
-            if version < 1:
-                raise SchemaVersionNotFound(subject, version, self.latest_version(subject))
-            schema = await self.get(subject, version)
-            pool = await asyncio.to_thread(build_pool, schema.descriptor_set)
-            loaded = self._loaded[subject, version] = _Loaded(schema, pool)
-        return loaded
-
-    def _keep(self, loaded: _Loaded, type_name: str, validator: BatchValidator) -> None:
-        key = loaded.schema.subject, loaded.schema.version
-        loaded.validators.add(type_name)
-        self._loaded.move_to_end(key)
-        self._validators[(*key, type_name)] = validator
-        while len(self._validators) > VALIDATORS_KEPT:
-            subject, version, dropped = self._validators.popitem(last=False)[0]
-            self._loaded[subject, version].validators.discard(dropped)
-        while len(self._loaded) > 1 and self._kept_bytes() > DESCRIPTOR_BYTES_KEPT:
-            (subject, version), dropped_version = self._loaded.popitem(last=False)
-            for dropped in dropped_version.validators:
-                del self._validators[subject, version, dropped]
-
-    def _kept_bytes(self) -> int:
-        return sum(len(loaded.schema.descriptor_set) for loaded in self._loaded.values())
-
 
 def _compare(old: bytes, new: bytes) -> list[Violation]:
     findings = find_breaks(FileDescriptorSet.FromString(old), FileDescriptorSet.FromString(new))
     return [Violation(finding.path, finding.message, finding.rule_id) for finding in findings]
-
-
-def _build_validator(pool: DescriptorPool, type_name: str, version: int) -> BatchValidator:
-    from registry.validator import BatchValidator  # noqa: PLC0415
-
-    return BatchValidator(pool, type_name, version)

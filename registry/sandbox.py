@@ -26,10 +26,12 @@ from registry.errors import InvalidSchema, Violation
 from registry.measure import measure_problems
 from registry.paths import path_problems
 from registry.schema import SchemaLimits
-from registry.supplied import is_reserved_package, is_supplied_name, supplied_files
+from registry.supplied import VALIDATE_FILE, is_reserved_package, is_supplied_name, supplied_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from google.protobuf.descriptor_pool import DescriptorPool
 
 NEWEST_EDITION = Edition.EDITION_2023
 _PLACE = re.compile(r"(?P<place>[^:]+\.proto(?::\d+:\d+)?): (?P<text>.*)")
@@ -123,13 +125,16 @@ def _own_problems(files: Sequence[FileDescriptorProto]) -> list[Violation]:
     ]
     return problems + [
         Violation(
-            file.name,
-            f"edition {Edition.Name(file.edition).removeprefix('EDITION_') if file.edition in Edition.values() else file.edition}"
-            " is newer than 2023, the newest one that is supported",
+            file.name, f"edition {_year(file.edition)} is newer than 2023, the newest that is supported"
         )
         for file in files
         if file.edition > NEWEST_EDITION
     ]
+
+
+def _year(edition: int) -> str:
+    name = Edition.DESCRIPTOR.values_by_number.get(edition)
+    return name.name.removeprefix("EDITION_") if name else f"number {edition}"
 
 
 def _refuse(problems: Sequence[Violation]) -> None:
@@ -189,14 +194,23 @@ def _conclude(folder: Path, limits: SchemaLimits) -> dict[str, object]:
         files = canonical_files(compiled.file)
         data = FileDescriptorSet(file=files).SerializePartialToString(deterministic=True)
         pool = build_pool(data)
+        types = message_types(files)
+        if VALIDATE_FILE in (file.name for file in files):
+            _check_rules(pool, types)
     except (DecodeError, TypeError, ValueError, KeyError) as error:
         raise InvalidSchema([Violation("schema", f"its descriptors can't be loaded: {error}")]) from None
     _refuse(
         [Violation("max_bytes", over) for over in _over(len(data), limits.max_bytes, "bytes of descriptors")]
     )
-    types = message_types(files)
     (folder / "schema.binpb").write_bytes(data)
     return {"types": types, "fingerprint": fingerprint(files)}
+
+
+def _check_rules(pool: DescriptorPool, types: Sequence[str]) -> None:
+    # Most schemas have no rules, and these imports take longer than compiling does.
+    from registry.rules import check_rules  # noqa: PLC0415
+
+    check_rules(pool, types)
 
 
 if __name__ == "__main__":

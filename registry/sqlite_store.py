@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlite_utils import Database
 
+from registry.errors import StorageFailed, StorageFull, StorageReadOnly, TidegateError
 from registry.schema import SchemaVersion, Subject
 from registry.store import VersionConflict
 
@@ -22,13 +23,14 @@ FORMAT = 1
 """The version of the tables below; a file of another one is refused."""
 _BUSY_SECONDS = 10.0
 _TYPES_A_QUERY = 500
-_SIMILAR = 1_000
+_SIMILAR = 300
+_HIGHEST = "\U0010ffff"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _T = TypeVar("_T")
 
 
-class UnknownSchemaFormat(Exception):  # noqa: N818 - named for the fact
+class UnknownSchemaFormat(Exception):
     """The file's schema tables were written by another release. ``str()`` says what to do."""
 
     def __init__(self, path: str, found: int) -> None:
@@ -42,12 +44,13 @@ class SqliteSchemaStore:
     """A ``SchemaStore`` in one SQLite file, on a connection of its own.
 
     Calls run one after another on threads, never on the event loop. A call that finds the file
-    locked by another writer waits for up to 10 s. Errors of SQLite (full disk, read-only file,
-    damaged file) reach the caller as ``sqlite3.Error``; nothing of the call was stored then.
+    locked by another writer waits for up to 10 s. Any call may raise ``StorageFailed``, and ``add``
+    ``StorageFull`` and ``StorageReadOnly`` too; nothing of it was stored then.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._db = Database(connection)
+        self._path = path
         self._lock = threading.Lock()
 
     @classmethod
@@ -56,7 +59,7 @@ class SqliteSchemaStore:
 
         Raises:
             UnknownSchemaFormat: Another release wrote the tables.
-            sqlite3.Error: The file can't be opened or written.
+            StorageFailed, StorageFull, StorageReadOnly: The file can't be opened or written.
         """
         return await asyncio.to_thread(cls._open, str(path))
 
@@ -65,9 +68,12 @@ class SqliteSchemaStore:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
         try:
             connection.execute("PRAGMA synchronous = FULL")
-            store = cls(connection)
-            store._prepare(path)
-        except BaseException:
+            store = cls(connection, path)
+            store._prepare()
+        except sqlite3.Error as error:
+            connection.close()
+            raise _failure(path, error) from error
+        except UnknownSchemaFormat:
             connection.close()
             raise
         return store
@@ -103,16 +109,19 @@ class SqliteSchemaStore:
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         def locked() -> _T:
             with self._lock:
-                return function(*arguments)
+                try:
+                    return function(*arguments)
+                except sqlite3.Error as error:
+                    raise _failure(self._path, error) from error
 
         return await asyncio.to_thread(locked)
 
-    def _prepare(self, path: str) -> None:
+    def _prepare(self) -> None:
         with self._writing():
             self._db.table("schema_format").create({"version": int}, pk="version", if_not_exists=True)
             found = [row["version"] for row in self._db.table("schema_format").rows]
             if found and found != [FORMAT]:
-                raise UnknownSchemaFormat(path, found[0])
+                raise UnknownSchemaFormat(self._path, found[0])
             if not found:
                 self._create_tables()
 
@@ -191,19 +200,17 @@ class SqliteSchemaStore:
         return owners
 
     def _similar_types(self, type_name: str) -> list[str]:
-        package = type_name.rpartition(".")[0] + "."
-        sql = (
-            "SELECT name FROM (SELECT name FROM schema_types WHERE last_name = :last LIMIT :half) UNION "
-            "SELECT name FROM (SELECT name FROM schema_types WHERE name >= :first AND name < :end LIMIT :half)"
-        )
-        # `/` follows `.` in code points: the range is that of the package.
-        values = {
-            "last": _last_name(type_name),
-            "first": package,
-            "end": package[:-1] + "/",
-            "half": _SIMILAR // 2,
-        }
-        return [row["name"] for row in self._db.query(sql, values)]
+        last, package = _last_name(type_name), type_name.rpartition(".")[0]
+        ranges = [(last, f"{last}\0"), (last[:3], f"{last[:3]}{_HIGHEST}")]
+        found: set[str] = set()
+        for column, first, end in (
+            *(("last_name", *bounds) for bounds in ranges),
+            # `/` follows `.` in code points: the range is that of the package.
+            ("name", f"{package}.", f"{package}/"),
+        ):
+            sql = f"SELECT name FROM schema_types WHERE {column} >= ? AND {column} < ? LIMIT ?"  # noqa: S608
+            found.update(row["name"] for row in self._db.query(sql, [first, end, _SIMILAR]))
+        return sorted(found)
 
     def _list_versions(self, subject: str, after: int, limit: int) -> list[SchemaVersion]:
         sql = (
@@ -236,6 +243,16 @@ class _Writing:
                 raise
         else:
             self._db.rollback()
+
+
+def _failure(path: str, error: sqlite3.Error) -> TidegateError:
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return StorageFull(path, str(error))
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return StorageReadOnly(path, str(error))
+        case _:
+            return StorageFailed(path, str(error))
 
 
 def _row(schema: SchemaVersion) -> dict[str, Any]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from registry.schema import SchemaVersion, Subject
 
 
-class VersionConflict(Exception):  # noqa: N818 - named for the fact
+class VersionConflict(Exception):
     """Somebody else appended that version, or took one of its types: read again, decide again."""
 
 
