@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from registry.errors import (
-    StorageFailed as StorageFailed,  # noqa: PLC0414 - an error of the gateway too
-    StorageFull as StorageFull,  # noqa: PLC0414
-    StorageReadOnly as StorageReadOnly,  # noqa: PLC0414
-    TidegateError,
-    Violation,
-)
+from registry.errors import StorageFailed as StorageFailed  # noqa: PLC0414 - an error of the gateway too
+from registry.errors import StorageFull as StorageFull  # noqa: PLC0414
+from registry.errors import StorageReadOnly as StorageReadOnly  # noqa: PLC0414
+from registry.errors import TidegateError, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,15 +24,22 @@ def measure_problems(files: Sequence[FileDescriptorProto], limits: SchemaLimits)
     Names that are no identifiers are named too: a descriptor set can carry what no source could.
     """
     walk = _Walk(limits)
-    for file in files:
-        walk.file(file)
-    if walk.elements > limits.max_elements:
-        walk.report(
-            "max_elements",
-            f"the schema has {walk.elements:,} messages, fields, enums, values and other elements; "
-            f"at most {limits.max_elements:,} are allowed",
-        )
+    try:
+        for file in files:
+            walk.file(file)
+    except _TooManyElements:
+        return [
+            Violation(
+                "max_elements",
+                f"the schema has more than {limits.max_elements:,} messages, fields, enums, values and other "
+                f"elements; split it into subjects",
+            )
+        ]
     return walk.problems
+
+
+class _TooManyElements(Exception):
+    """There are more than allowed: counting on would take as long as the sender likes."""
 
 
 class _Walk:
@@ -40,7 +47,7 @@ class _Walk:
 
     def __init__(self, limits: SchemaLimits) -> None:
         self._limits = limits
-        self.elements = 0
+        self._elements = 0
         self.problems: list[Violation] = []
 
     def report(self, field: str, description: str) -> None:
@@ -51,7 +58,7 @@ class _Walk:
         if scope:
             self._names("", scope.split("."))
             self._length(scope)
-        self.elements += len(file.dependency)
+        self._count(len(file.dependency))
         self._messages(scope, file.message_type, depth=1)
         self._enums(scope, file.enum_type)
         self._names(scope, (it.name for it in file.extension))
@@ -69,8 +76,8 @@ class _Walk:
             self._names(scope, [message.name])
             for members in (message.field, message.extension, message.oneof_decl):
                 self._names(name, (it.name for it in members))
-            self.elements += len(message.reserved_range) + len(message.reserved_name)
-            self.elements += len(message.extension_range)
+            self._count(len(message.reserved_range) + len(message.reserved_name))
+            self._count(len(message.extension_range))
             self._enums(name, message.enum_type)
             self._messages(name, message.nested_type, depth + 1)
 
@@ -78,14 +85,19 @@ class _Walk:
         for enum in enums:
             self._names(scope, [enum.name])
             self._names(_within(scope, enum.name), (it.name for it in enum.value))
-            self.elements += len(enum.reserved_range) + len(enum.reserved_name)
+            self._count(len(enum.reserved_range) + len(enum.reserved_name))
 
     def _names(self, scope: str, names: Iterable[str]) -> None:
         for name in names:
-            self.elements += 1
+            self._count(1)
             if _IDENTIFIER.fullmatch(name) is None:
                 self.report(scope or "schema", f"{shown(name)!r} is no identifier")
             self._length(_within(scope, name))
+
+    def _count(self, elements: int) -> None:
+        self._elements += elements
+        if self._elements > self._limits.max_elements:
+            raise _TooManyElements
 
     def _length(self, full_name: str) -> None:
         most = self._limits.max_name_length

@@ -68,7 +68,7 @@ class SchemaLimits:
             descriptor set that either becomes.
         max_depth: Levels of messages declared in messages. protoc stops at the same depth in sources.
         max_elements: Messages, fields, enums, enum values, services, methods and extensions of one
-            schema: a descriptor takes some 30 times its bytes once it is loaded.
+            schema, and reserved ranges: an empty message takes 64 times its bytes once it is loaded.
         max_name_length: Characters of a full name: names are repeated wherever they are referred to.
         compile_seconds: Wall and CPU time of one compilation.
         compile_bytes: Address space of one compilation; ignored where the system has no such limit.

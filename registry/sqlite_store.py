@@ -208,14 +208,15 @@ class SqliteSchemaStore:
             # `/` follows `.` in code points: the range is that of the package.
             ("name", f"{package}.", f"{package}/"),
         ):
-            sql = f"SELECT name FROM schema_types WHERE {column} >= ? AND {column} < ? LIMIT ?"  # noqa: S608
+            where = f"{column} >= ? AND {column} < ?"
+            sql = f"SELECT name FROM schema_types WHERE {where} LIMIT ?"  # noqa: S608 - constants
             found.update(row["name"] for row in self._db.query(sql, [first, end, _SIMILAR]))
         return sorted(found)
 
     def _list_versions(self, subject: str, after: int, limit: int) -> list[SchemaVersion]:
         sql = (
-            "SELECT subject, version, types, create_time, fingerprint, x'' AS descriptor_set, NULL AS sources "
-            "FROM schema_versions WHERE subject = ? AND version > ? ORDER BY version LIMIT ?"
+            "SELECT subject, version, types, create_time, fingerprint, "
+            "x'' AS descriptor_set, NULL AS sources FROM schema_versions WHERE subject = ? AND version > ? ORDER BY version LIMIT ?"
         )
         return [_schema(row) for row in self._db.query(sql, [subject, after, limit])]
 
