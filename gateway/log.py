@@ -53,7 +53,7 @@ class StoredBatch(NamedTuple):
     """
 
     first_sequence: int
-    count: int
+    count: int  # type: ignore[assignment]  # in place of tuple.count, which nobody needs here
     topic: str
     type: str
     schema_version: int
@@ -115,7 +115,7 @@ class Placed(NamedTuple):
     """Where one batch of an append stands: its first sequence, its count and its schema version."""
 
     first_sequence: int
-    count: int
+    count: int  # type: ignore[assignment]  # as in StoredBatch
     schema_version: int
 
 

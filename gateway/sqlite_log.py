@@ -1,0 +1,287 @@
+"""The embedded engine: a log in one SQLite file.
+
+Wires the parts: the writer's thread appends, the tail answers those who read near the head, a small pool of
+threads reads the file for the others. Imports nothing of gRPC or of the generated stubs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+from gateway import sqlite_requests
+from gateway.errors import Draining
+from gateway.log import Bounds, Page, Placed, Trimmed
+from gateway.sqlite_checkpoint import Checkpointer
+from gateway.sqlite_file import LogFile
+from gateway.sqlite_ledger import topic_bounds
+from gateway.sqlite_opening import load
+from gateway.sqlite_reader import Reader, Wanted
+from gateway.sqlite_requests import RequestWindow
+from gateway.sqlite_trimmer import Trim, Trimmer
+from gateway.sqlite_writer import Committed, Writer
+from gateway.tail import Tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gateway.log import Append, RequestKey
+    from gateway.selection import Selection
+    from gateway.sqlite_ledger import Kind, KindName, Ledger
+
+TAIL_BYTES: Final = 32 << 20
+"""How many bytes of recent batches are kept in memory by default."""
+_READERS: Final = 3
+_SPARSE: Final = 8
+"""A selection is looked up kind by kind if it is less than this part of the log, else the log is scanned."""
+_CACHED_SELECTIONS: Final = 1024
+_Answer = TypeVar("_Answer")
+
+
+class SqliteLog:
+    """An ``EventLog`` in a SQLite file. Belongs to the event loop that opened it."""
+
+    @classmethod
+    async def open(cls, path: str | Path, *, tail_bytes: int = TAIL_BYTES) -> Self:
+        """Opens the log, and makes it if the file is missing.
+
+        Args:
+            path: The file. Its folder must exist; ``<path>.lock`` beside it is locked while the log is open.
+            tail_bytes: How many bytes of recent batches to keep in memory.
+
+        Raises:
+            CannotOpenLog: The file is in use, is no log, has another format, or can't be read and written.
+        """
+        loop = asyncio.get_running_loop()
+        file = await loop.run_in_executor(None, LogFile, path)
+        try:
+            ledger, requests = await loop.run_in_executor(None, load, file)
+            return cls(loop, file, ledger, requests, tail_bytes)
+        except BaseException:
+            file.close()
+            raise
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        file: LogFile,
+        ledger: Ledger,
+        requests: RequestWindow,
+        tail_bytes: int,
+    ) -> None:
+        self._loop = loop
+        self._file = file
+        self._requests = requests
+        self._tail = Tail(ledger.head, ledger.ordinal, capacity=tail_bytes)
+        self._kinds: dict[KindName, Kind] = dict(ledger.kinds)
+        self._kinds_of: dict[Selection, dict[int, KindName]] = {}
+        self._under_way: dict[tuple[str, str], list[asyncio.Future[None]]] = {}
+        self._trimming: set[asyncio.Future[Trimmed]] = set()
+        self._trimmer = Trimmer(ledger)
+        self._tail.trimmed = self._trimmer.through
+        self._readers = _Readers(file)
+        self._writer = Writer(file, ledger, requests, self._settle_soon)
+        self._checkpointer = Checkpointer(file, self._writer)
+        self._closing: asyncio.Task[None] | None = None
+
+    def append(self, append: Append) -> asyncio.Future[tuple[Placed, ...]]:
+        """Appends all batches in order, or nothing; see ``EventLog.append``.
+
+        What waits to be written is bounded by those who append: each holds back when too much of its own
+        is under way.
+        """
+        future: asyncio.Future[tuple[Placed, ...]] = self._loop.create_future()
+        if self._closing is not None:
+            future.set_exception(Draining())
+            return future
+        if append.request is not None:
+            self._under_way.setdefault((append.request.caller, append.request.request_id), [])
+        self._writer.put(append, future)
+        return future
+
+    async def recall(self, request: RequestKey) -> tuple[Placed, ...] | None:
+        """Answers the placements of a request that was appended before; see ``EventLog.recall``."""
+        waiting = self._under_way.get((request.caller, request.request_id))
+        if waiting is not None:
+            settled: asyncio.Future[None] = self._loop.create_future()
+            waiting.append(settled)
+            await settled
+        row = self._requests.row(request)
+        if row is None:
+            return None
+        return await self._on_reader(lambda reader: sqlite_requests.find(reader.connection, row, request))
+
+    async def read(
+        self, selection: Selection, after: int, *, max_bytes: int, deadline: float | None = None
+    ) -> Page:
+        """Reads on behind a position, in order; see ``EventLog.read``."""
+        tail = self._tail
+        while True:
+            if self._closing is not None:
+                raise Draining
+            if not tail.covers(after):
+                return await self._read_file(selection, after, max_bytes)
+            page = tail.page(selection, after, max_bytes)
+            if page.batches:
+                return page
+            if page.through > after or (deadline is not None and deadline <= self._loop.time()):
+                # Others get their turn, however much a reader has to pass over.
+                await asyncio.sleep(0)
+                return page
+            woken = await tail.wait(selection, max_bytes, deadline)
+            if woken is not None and woken.batches[0].last_sequence > after:
+                return woken
+
+    async def bounds(self, selection: Selection, time: int | None = None) -> Bounds:
+        """Answers where the log and the selected topics begin and end; see ``EventLog.bounds``."""
+        # A reader that missed what a trim just removed asks here what it was.
+        if self._trimming:
+            await asyncio.wait(self._trimming)
+        topics: dict[str, list[Kind]] = {}
+        for kind in self._kinds.values():
+            if selection.has_topic(kind.topic):
+                topics.setdefault(kind.topic, []).append(kind)
+        head, ordinal = self._tail.head, self._tail.head_ordinal
+        known = {topic: topic_bounds(kinds) for topic, kinds in topics.items()}
+        position: tuple[int, int] | None = None
+        if time is not None:
+            position = await self._on_reader(lambda reader: reader.position_at(time, head))
+        return Bounds(head, ordinal, known, *(position or (head, ordinal)))
+
+    async def trim(
+        self, topic: str, *, before_time: int | None = None, keep_bytes: int | None = None
+    ) -> Trimmed:
+        """Removes the oldest batches of a topic, in one slice; see ``EventLog.trim``.
+
+        Readers near the head may still be answered from memory what was just removed.
+        """
+        if self._closing is not None:
+            raise Draining
+        future: asyncio.Future[Trimmed] = self._loop.create_future()
+        self._trimming.add(future)
+        self._writer.run(partial(self._trim, Trim(topic, before_time, keep_bytes), future))
+        return await asyncio.shield(future)
+
+    async def close(self) -> None:
+        """Commits what was queued and releases the log; see ``EventLog.close``."""
+        if self._closing is None:
+            self._tail.fail(Draining())
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        await self._loop.run_in_executor(None, self._checkpointer.close)
+        await self._loop.run_in_executor(None, self._writer.close)
+        await self._loop.run_in_executor(None, self._readers.close)
+        self._file.close()
+
+    def _settle_soon(self, committed: Committed) -> None:
+        self._loop.call_soon_threadsafe(self._settle, committed)
+
+    def _settle(self, committed: Committed) -> None:
+        self._learn(committed.kinds)
+        self._tail.add(committed.batches)
+        for outcome in committed.outcomes:
+            request = outcome.append.request
+            if request is not None:
+                for settled in self._under_way.pop((request.caller, request.request_id), ()):
+                    if not settled.done():
+                        settled.set_result(None)
+            if outcome.future.done():
+                continue
+            if outcome.error is None:
+                outcome.future.set_result(outcome.placed)
+            else:
+                outcome.future.set_exception(outcome.error)
+
+    def _learn(self, kinds: dict[KindName, Kind]) -> None:
+        if not kinds.keys() <= self._kinds.keys():
+            self._kinds_of.clear()
+        self._kinds.update(kinds)
+
+    async def _read_file(self, selection: Selection, after: int, max_bytes: int) -> Page:
+        tail = self._tail
+        kinds = self._wanted(selection)
+        head, ordinal = tail.head, tail.head_ordinal
+        everything = len(kinds) == len(self._kinds)
+        wanted = Wanted(kinds, everything, not everything and self._is_sparse(kinds), after, head, max_bytes)
+        found = await self._on_reader(lambda reader: reader.read(wanted))
+        return Page(
+            found.batches,
+            found.through,
+            found.ordinal or ordinal,
+            tail.head,
+            tail.head_ordinal,
+            self._trimmer.through,
+        )
+
+    def _wanted(self, selection: Selection) -> dict[int, KindName]:
+        kinds = self._kinds_of.get(selection)
+        if kinds is None:
+            if len(self._kinds_of) >= _CACHED_SELECTIONS:
+                self._kinds_of.clear()
+            kinds = self._kinds_of[selection] = {
+                kind.id: kind.name
+                for kind in self._kinds.values()
+                if selection.has_topic(kind.topic) and selection.has_type(kind.type)
+            }
+        return kinds
+
+    def _is_sparse(self, kinds: dict[int, KindName]) -> bool:
+        wanted = sum([self._kinds[name].kept for name in kinds.values()])
+        return wanted * _SPARSE < sum([kind.kept for kind in self._kinds.values()])
+
+    async def _on_reader(self, ask: Callable[[Reader], _Answer]) -> _Answer:
+        try:
+            return await self._loop.run_in_executor(self._readers.pool, self._readers.run, ask)
+        except sqlite3.Error as error:
+            raise self._file.failure(error) from error
+
+    def _trim(self, trim: Trim, future: asyncio.Future[Trimmed], connection: sqlite3.Connection) -> None:
+        try:
+            trimmed, kinds = self._trimmer.trim(connection, trim)
+        except sqlite3.Error as error:
+            self._loop.call_soon_threadsafe(self._trim_failed, future, self._file.failure(error))
+        else:
+            self._loop.call_soon_threadsafe(self._trimmed, future, trimmed, kinds)
+
+    def _trimmed(
+        self, future: asyncio.Future[Trimmed], trimmed: Trimmed, kinds: dict[KindName, Kind]
+    ) -> None:
+        self._learn(kinds)
+        self._tail.trimmed = self._trimmer.through
+        self._trimming.discard(future)
+        future.set_result(trimmed)
+
+    def _trim_failed(self, future: asyncio.Future[Trimmed], error: Exception) -> None:
+        self._trimming.discard(future)
+        future.set_exception(error)
+
+
+class _Readers:
+    """The threads that read the file, each on a connection of its own."""
+
+    def __init__(self, file: LogFile) -> None:
+        self.pool = ThreadPoolExecutor(_READERS, "tidegate-reader")
+        self._file = file
+        self._local = threading.local()
+        self._opened: list[Reader] = []
+
+    def run(self, ask: Callable[[Reader], _Answer]) -> _Answer:
+        """Asks the reader of the present thread."""
+        reader: Reader | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = Reader(self._file.connect())
+            self._opened.append(reader)
+        return ask(reader)
+
+    def close(self) -> None:
+        """Waits for what is being read, and closes the connections."""
+        self.pool.shutdown()
+        for reader in self._opened:
+            reader.connection.close()

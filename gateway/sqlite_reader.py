@@ -1,0 +1,190 @@
+"""Reading the log from its file: pages behind a position, and positions in time.
+
+Every read is a few statements, each of which answers one row and is done: no statement stays open, for it
+would pin the write-ahead log. Between the statements of one read the log may be trimmed: batches are immutable,
+so a read finds each of them as it was or not at all. Imports nothing of gRPC or of the generated stubs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from gateway.log import StoredBatch
+from gateway.sqlite_file import META
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from gateway.sqlite_ledger import KindName
+
+Meta: TypeAlias = tuple[int, int, int, int, int, int, int, int, int]
+"""A row's unpacked ``meta``."""
+FIRST, TIME, ORDINAL, EVENTS, BATCHES, SIZE, COUNT, KIND, BYTES = range(9)
+
+ROWS: Final = 4096
+"""How many rows one read looks at most."""
+LEAST_ROWS: Final = 16
+"""How many rows one read looks at least, also where they have been large."""
+_CURSORS: Final = 200
+"""How many kinds one statement merges; SQLite's limit is 500."""
+
+# CAST and group_concat join blobs byte for byte: the text in between is never looked at.
+_SCAN: Final = """
+SELECT CAST(group_concat(meta, '') AS BLOB) FROM (
+    SELECT meta FROM log_batch
+    WHERE first_sequence >= ifnull(
+        (SELECT first_sequence FROM log_batch WHERE first_sequence <= ?1 ORDER BY first_sequence DESC LIMIT 1), 0)
+    AND first_sequence <= ?2 ORDER BY first_sequence LIMIT ?3)
+"""
+_BEGIN: Final = """
+SELECT first_sequence FROM log_batch WHERE first_sequence <= ? ORDER BY first_sequence DESC LIMIT 1
+"""
+_CURSOR: Final = """
+SELECT * FROM (SELECT first_sequence FROM log_batch INDEXED BY log_batch_by_kind
+WHERE kind = {} AND first_sequence BETWEEN ?1 AND ?2 ORDER BY first_sequence LIMIT ?3)
+"""
+_METAS: Final = """
+SELECT CAST(group_concat(meta, '') AS BLOB) FROM (
+    SELECT meta FROM log_batch WHERE first_sequence IN ({}) ORDER BY first_sequence)
+"""
+_ENTRIES: Final = """
+SELECT CAST(group_concat(entry, '') AS BLOB) FROM (
+    SELECT entry FROM log_batch WHERE {} ORDER BY first_sequence)
+"""
+_FIRST_AT: Final = "SELECT meta FROM log_batch WHERE first_sequence >= ? ORDER BY first_sequence LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to read of the file.
+
+    Attributes:
+        kinds: Names of the wanted kinds by number.
+        everything: Whether they are all that there are.
+        sparse: Whether they are a small part of the log, so that each is best looked up by itself.
+        after: The position to read on from.
+        head: How far to read: all batches up to here are committed.
+        max_bytes: How many bytes of entries to answer, at least one entry.
+    """
+
+    kinds: Mapping[int, KindName]
+    everything: bool
+    sparse: bool
+    after: int
+    head: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a read found: ``ordinal`` is 0 if the read went through to the head."""
+
+    batches: tuple[StoredBatch, ...]
+    through: int
+    ordinal: int
+
+
+class Reader:
+    """Reads on a connection of its own, used by one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._rows = ROWS
+
+    def read(self, wanted: Wanted) -> Found:
+        """Answers the wanted batches behind a position, or progress over others."""
+        look = self._merge if wanted.sparse else self._scan
+        while True:
+            metas, complete = look(wanted)
+            chosen = [meta for meta in metas if wanted.everything or meta[KIND] in wanted.kinds]
+            fitting = _fit(chosen, wanted.max_bytes)
+            batches = self._load(fitting, wanted)
+            if batches is not None:
+                break
+        if len(fitting) < len(chosen):
+            self._rows = min(ROWS, 2 * metas.index(fitting[-1]) + LEAST_ROWS)
+            return Found(batches, _last(fitting[-1]), fitting[-1][ORDINAL])
+        self._rows = min(ROWS, 2 * self._rows)
+        if complete:
+            return Found(batches, wanted.head, 0)
+        return Found(batches, _last(metas[-1]), metas[-1][ORDINAL])
+
+    def position_at(self, time: int, head: int) -> tuple[int, int] | None:
+        """Answers (position, ordinal) before the first kept batch not older than ``time``, None if none is.
+
+        The append_time rises with the sequence, so the primary key is the index over time.
+        """
+        low, high, found = 0, head, None
+        while low <= high:
+            middle = (low + high) // 2
+            row = self.connection.execute(_FIRST_AT, (middle,)).fetchone()
+            meta = META.unpack(row[0]) if row else None
+            if meta is None or meta[FIRST] > head:
+                high = middle - 1
+            elif meta[TIME] >= time:
+                found = meta[FIRST] - 1, meta[ORDINAL] - 1
+                high = middle - 1
+            else:
+                low = meta[FIRST] + 1
+        return found
+
+    def _scan(self, wanted: Wanted) -> tuple[list[Meta], bool]:
+        packed = self._one(_SCAN, (wanted.after, wanted.head, self._rows))
+        metas = list(META.iter_unpack(packed))
+        return _behind(metas, wanted.after), len(metas) < self._rows
+
+    def _merge(self, wanted: Wanted) -> tuple[list[Meta], bool]:
+        row = self.connection.execute(_BEGIN, (wanted.after,)).fetchone()
+        begin = row[0] if row else 0
+        sequences: list[int] = []
+        kinds = sorted(wanted.kinds)
+        for at in range(0, len(kinds), _CURSORS):
+            cursors = " UNION ALL ".join(map(_CURSOR.format, kinds[at : at + _CURSORS]))
+            sql = f"SELECT group_concat(first_sequence) FROM ({cursors})"  # noqa: S608  # numbers of ours
+            (text,) = self.connection.execute(sql, (begin, wanted.head, self._rows)).fetchone()
+            sequences += map(int, text.split(",")) if text else ()
+        complete = len(sequences) < self._rows
+        sequences = sorted(sequences)[: self._rows]
+        packed = self._one(_METAS.format(",".join(map(str, sequences))), ())
+        return _behind(list(META.iter_unpack(packed)), wanted.after), complete
+
+    def _load(self, metas: Sequence[Meta], wanted: Wanted) -> tuple[StoredBatch, ...] | None:
+        """Answers the batches of ``metas``; None if one of them was trimmed meanwhile."""
+        if not metas:
+            return ()
+        if wanted.everything:
+            where, values = "first_sequence BETWEEN ? AND ?", (metas[0][FIRST], metas[-1][FIRST])
+        else:
+            where, values = f"first_sequence IN ({','.join([str(meta[FIRST]) for meta in metas])})", ()
+        entries = self._one(_ENTRIES.format(where), values)
+        ends = list(accumulate([meta[BYTES] for meta in metas]))
+        if ends[-1] != len(entries):
+            return None
+        names, batches, begin = wanted.kinds, [], 0
+        for (first, time, ordinal, _, _, _, count, kind, _), end in zip(metas, ends, strict=True):
+            batches.append(StoredBatch(first, count, *names[kind], time, ordinal, entries[begin:end]))
+            begin = end
+        return tuple(batches)
+
+    def _one(self, sql: str, values: Sequence[int]) -> bytes:
+        (value,) = self.connection.execute(sql, values).fetchone()
+        return value or b""
+
+
+def _last(meta: Meta) -> int:
+    return meta[FIRST] + meta[COUNT] - 1
+
+
+def _behind(metas: list[Meta], after: int) -> list[Meta]:
+    return metas[1:] if metas and _last(metas[0]) <= after else metas
+
+
+def _fit(metas: list[Meta], max_bytes: int) -> list[Meta]:
+    fitting = 1
+    for fitting, total in enumerate(accumulate([meta[BYTES] for meta in metas])):
+        if total > max_bytes:
+            return metas[: max(1, fitting)]
+    return metas

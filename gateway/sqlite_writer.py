@@ -1,0 +1,229 @@
+"""The writer: one thread, a queue, and a transaction for everything that waits.
+
+Every call into SQLite gives up the interpreter's lock and has to wait for it again, behind whatever the
+event loop is doing. So a group of appends is as few statements as can be: one, as a rule, which is its own
+transaction. Imports nothing of gRPC or of the generated stubs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway import sqlite_requests
+from gateway.errors import StreamStopped
+from gateway.sqlite_ledger import Entry
+from registry.errors import TidegateError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
+    from gateway.log import Append, Placed, RequestKey, StoredBatch
+    from gateway.sqlite_file import LogFile
+    from gateway.sqlite_ledger import Kind, KindName, Ledger, Row
+    from gateway.sqlite_requests import RequestWindow
+
+GROUP_BYTES: Final = 4 << 20
+"""A group takes no more appends once it has this many bytes."""
+GROUP_APPENDS: Final = 2048
+"""How many appends a group has at most."""
+_STATEMENT_ROWS: Final = 128
+"""Rows of the largest INSERT; smaller ones have every number of rows up to ``_EXACT_ROWS``."""
+_EXACT_ROWS: Final = 32
+
+
+class Outcome:
+    """The answer to an append, on its way back to the event loop."""
+
+    __slots__ = ("append", "error", "future", "placed")
+
+    def __init__(self, append: Append, future: asyncio.Future[tuple[Placed, ...]]) -> None:
+        self.append = append
+        self.future = future
+        self.placed: tuple[Placed, ...] = ()
+        self.error: Exception | None = None
+
+    def fail(self, error: Exception) -> None:
+        """Makes the answer an error, which breaks the append's chain."""
+        self.error = error
+        if self.append.chain is not None:
+            self.append.chain.broken = True
+
+
+class Committed:
+    """What a group did: the answers, and if it was committed, the batches and kinds."""
+
+    __slots__ = ("batches", "kinds", "outcomes")
+
+    def __init__(self, outcomes: Sequence[Outcome], entry: Entry | None = None) -> None:
+        self.outcomes = outcomes
+        self.batches: Sequence[StoredBatch] = entry.batches if entry else ()
+        self.kinds: dict[KindName, Kind] = entry.kinds if entry else {}
+
+
+class Writer:
+    """Commits appends in the order in which they were put, and runs jobs in between.
+
+    ``settle`` is called on the writer's thread, once a group.
+    """
+
+    def __init__(
+        self, file: LogFile, ledger: Ledger, requests: RequestWindow, settle: Callable[[Committed], None]
+    ) -> None:
+        self.ledger = ledger
+        self.written = 0
+        self._file = file
+        self._requests = requests
+        self._settle = settle
+        self._connection = file.connect(cache_bytes=32 << 20)
+        self._queue: SimpleQueue[Outcome | Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="tidegate-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, append: Append, future: asyncio.Future[tuple[Placed, ...]]) -> None:
+        """Queues an append. The queue has no bound of its own: whoever appends bounds what is under way."""
+        self._queue.put(Outcome(append, future))
+
+    def run(self, job: Callable[[sqlite3.Connection], None]) -> None:
+        """Queues a job, which gets the writer's connection outside of any transaction and must not raise."""
+        self._queue.put(job)
+
+    def close(self) -> None:
+        """Commits what was queued and ends the thread. Blocks."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            group: list[Outcome] = []
+            other = self._collect(group)
+            if group:
+                self._settle(self._commit(group))
+            if callable(other):
+                other(self._connection)
+            elif other is None and not group:
+                break
+            elif other is None:
+                self._queue.put(None)
+        self._connection.close()
+
+    def _collect(self, group: list[Outcome]) -> Any:
+        """Fills a group with what waits; answers what ended it."""
+        size = 0
+        item = self._queue.get()
+        while isinstance(item, Outcome):
+            group.append(item)
+            size += sum([len(batch.data) for batch in item.append.batches])
+            if size >= GROUP_BYTES or len(group) >= GROUP_APPENDS:
+                return group
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                return group
+        return item
+
+    def _commit(self, group: list[Outcome]) -> Committed:
+        try:
+            entry, keys = self._place(group)
+            self._write(entry, keys)
+        except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits must hear of it
+            failure = self._file.failure(error) if isinstance(error, sqlite3.Error) else error
+            for outcome in group:
+                outcome.fail(failure)
+            return Committed(group)
+        entry.post()
+        self.written += entry.size
+        if keys:
+            hashes = [hash(key) for key in keys]
+            self._requests.add(entry.ordinal, entry.time, hashes)
+        return Committed(group, entry)
+
+    def _place(self, group: list[Outcome]) -> tuple[Entry, _Requests]:
+        entry = Entry(self.ledger, time.time_ns())
+        placed: _Requests = {}
+        for outcome in group:
+            try:
+                outcome.placed = self._answer(outcome.append, entry, placed)
+            except TidegateError as error:
+                outcome.fail(error)
+        return entry, placed
+
+    def _answer(self, append: Append, entry: Entry, placed: _Requests) -> tuple[Placed, ...]:
+        if append.chain is not None and append.chain.broken:
+            raise StreamStopped
+        request = append.request
+        if request is None:
+            entry.check(append)
+            return entry.place(append)
+        known = self._known(request, placed)
+        if known is not None:
+            return known
+        entry.check(append)
+        answer = entry.place(append)
+        placed[request.caller, request.request_id] = request, answer
+        return answer
+
+    def _known(self, request: RequestKey, placed: _Requests) -> tuple[Placed, ...] | None:
+        here = placed.get((request.caller, request.request_id))
+        if here is not None:
+            return sqlite_requests.check_digest(request, here[0].digest, here[1])
+        row = self._requests.row(request)
+        return None if row is None else sqlite_requests.find(self._connection, row, request)
+
+    def _write(self, entry: Entry, placed: _Requests) -> None:
+        if not entry.rows:
+            return
+        statements = list(_inserts(entry.rows))
+        if len(statements) == 1 and not entry.new_kinds and not placed:
+            self._connection.execute(*statements[0])
+            return
+        statements += [(_INSERT_KIND, [kind.id, *kind.name]) for kind in entry.new_kinds]
+        outdated = 0
+        if placed:
+            records = b"".join([sqlite_requests.pack(*request) for request in placed.values()])
+            statements.append((_INSERT_REQUESTS, (entry.ordinal, entry.time, records)))
+            outdated = self._requests.outdated(entry.time)
+            if outdated:
+                statements.append(("DELETE FROM log_request WHERE ordinal <= ?", (outdated,)))
+        transact(self._connection, statements)
+        self._requests.forget(outdated)
+
+
+_Requests = dict[tuple[str, str], "tuple[RequestKey, tuple[Placed, ...]]"]
+_INSERT_KIND: Final = "INSERT INTO log_kind (id, topic, type, schema_version) VALUES (?, ?, ?, ?)"
+_INSERT_REQUESTS: Final = "INSERT INTO log_request (ordinal, append_time, records) VALUES (?, ?, ?)"
+
+
+def transact(connection: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+    """Runs statements in one transaction, or undoes them all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for sql, values in statements:
+            connection.execute(sql, values)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _inserts(rows: list[Row]) -> list[tuple[str, list[Any]]]:
+    statements = []
+    at = 0
+    while at < len(rows):
+        left = len(rows) - at
+        number = _STATEMENT_ROWS if left >= _STATEMENT_ROWS else min(left, _EXACT_ROWS)
+        values = [value for row in rows[at : at + number] for value in row]
+        statements.append((_INSERTS[number], values))
+        at += number
+    return statements
+
+
+_INSERTS: Final = {
+    number: "INSERT INTO log_batch VALUES " + ", ".join(["(?, ?, ?, ?)"] * number)
+    for number in (*range(1, _EXACT_ROWS + 1), _STATEMENT_ROWS)
+}
