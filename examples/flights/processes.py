@@ -71,7 +71,7 @@ async def running_gateway(folder: Path) -> AsyncIterator[str]:
 class Consumer:
     """A consumer in a process of its own, as the demo sees it: its name and its latest report."""
 
-    def __init__(self, name: str, changed: Callable[[], None]) -> None:
+    def __init__(self, name: str, changed: Callable[[Report], None]) -> None:
         self.name = name
         self.report = Report(0, Tally())
         self._changed = changed
@@ -108,7 +108,7 @@ class Consumer:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         async for line in process.stdout:
             self.report = Report.from_line(line)
-            self._changed()
+            self._changed(self.report)
             await self._tell()
         self._ended = True
         await self._tell()

@@ -1,9 +1,7 @@
 """Counts flights with nothing but generated stubs: what a consumer in any language has.
 
-    PYTHONPATH=STUBS python stubs_consumer.py HOST:PORT TOPIC
-
-STUBS holds what protoc makes of the contract (`proto/tidegate/v1`) and of the flights' schema. The stubs are
-those of schema version 1, and stay so when version 2 is published.
+Usage: ``PYTHONPATH=STUBS python stubs_consumer.py HOST:PORT TOPIC``. STUBS holds what protoc makes of the
+contract (``proto/tidegate/v1``) and of the flights' schema: its version 1, also when version 2 is published.
 """
 
 from __future__ import annotations

@@ -32,6 +32,11 @@ class Tally:
         version = str(schema_version)
         self.versions[version] = self.versions.get(version, 0) + 1
 
+    def __add__(self, other: Tally) -> Tally:
+        """Answers the tally of both."""
+        counts = zip(asdict(self).items(), asdict(other).values(), strict=True)
+        return Tally(**{name: _add(mine, theirs) for (name, mine), theirs in counts})
+
     @property
     def events(self) -> int:
         """How many flights were counted."""
@@ -40,6 +45,10 @@ class Tally:
     def mean_delay(self, carrier: str) -> float:
         """Answers the mean delay of a carrier's departures in minutes."""
         return self.delay.get(carrier, 0) / max(1, self.departed.get(carrier, 0))
+
+
+def _add(mine: dict[str, int], theirs: dict[str, int]) -> dict[str, int]:
+    return {key: mine.get(key, 0) + theirs.get(key, 0) for key in mine.keys() | theirs.keys()}
 
 
 @dataclass(frozen=True, slots=True)

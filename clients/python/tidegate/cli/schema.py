@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from tidegate.cli.output import format_time, json_option, write_facts, write_json, write_table
-from tidegate.cli.session import read_pages, run
+from tidegate.cli.session import run, run_listing
 from tidegate.cli.sources import collect_sources
 from tidegate.cli.values import format_examples
-from tidegate.v1 import schema_service_pb2 as service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidegate.v1 import schema_pb2
+    from tidegate.v1 import schema_pb2, schema_service_pb2
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -70,20 +69,16 @@ def register(
     """
     if bool(files) == bool(descriptor_set):
         raise click.UsageError("Name either .proto files or one --descriptor-set.")
-    request = service.RegisterSchemaRequest(subject=subject)
-    if descriptor_set:
-        request.descriptor_set = descriptor_set.read_bytes()
-    else:
-        request.sources.files.update(collect_sources(files, folders))
-    method, response = "SchemaService/RegisterSchema", service.RegisterSchemaResponse
-    answer = run(server, lambda connection: connection.call(method, request, response))
+    sources = None if descriptor_set else collect_sources(files, folders)
+    compiled = descriptor_set.read_bytes() if descriptor_set else None
+    answer = run(server, lambda client: client.register(subject, files=sources, descriptor_set=compiled))
     if as_json:
         write_json(answer)
     else:
         click.echo(_describe(answer))
 
 
-def _describe(answer: service.RegisterSchemaResponse) -> str:
+def _describe(answer: schema_service_pb2.RegisterSchemaResponse) -> str:
     state = "registered" if answer.created else "was there already"
     types = ", ".join(answer.schema.types) or "no event types"
     return f"{answer.schema.subject} version {answer.schema.version} {state}: {types}"
@@ -101,9 +96,7 @@ def _describe(answer: service.RegisterSchemaResponse) -> str:
 @click.pass_obj
 def get(server: str, subject: str, version: int | None, *, as_json: bool) -> None:
     """Show a schema version: its facts, and its sources if it was registered with them."""
-    request = service.GetSchemaRequest(subject=subject, version=version or 0)
-    method, response = "SchemaService/GetSchema", service.GetSchemaResponse
-    found = run(server, lambda connection: connection.call(method, request, response)).schema
+    found = run(server, lambda client: client.get_schema(subject, version=version or 0))
     if as_json:
         write_json(found)
         return
@@ -135,13 +128,7 @@ def list_(server: str, subject: str | None, *, as_json: bool) -> None:
 
 
 def _list_subjects(server: str, *, as_json: bool) -> None:
-    request, method, response = (
-        service.ListSubjectsRequest(),
-        "SchemaService/ListSubjects",
-        service.ListSubjectsResponse,
-    )
-    pages = run(server, lambda connection: read_pages(connection, method, request, response))
-    subjects = [subject for page in pages for subject in page.subjects]
+    subjects = run_listing(server, lambda client: client.list_subjects())
     if as_json:
         write_json(*subjects)
         return
@@ -150,10 +137,7 @@ def _list_subjects(server: str, *, as_json: bool) -> None:
 
 
 def _list_versions(server: str, subject: str, *, as_json: bool) -> None:
-    request = service.ListSchemasRequest(subject=subject)
-    method, response = "SchemaService/ListSchemas", service.ListSchemasResponse
-    pages = run(server, lambda connection: read_pages(connection, method, request, response))
-    versions = [version for page in pages for version in page.schemas]
+    versions = run_listing(server, lambda client: client.list_schemas(subject))
     if as_json:
         write_json(*versions)
         return

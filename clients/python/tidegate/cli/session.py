@@ -1,4 +1,4 @@
-"""How a command talks to the gateway: it runs one coroutine with a connection, and reports a refusal."""
+"""How a command talks to the gateway: it runs one coroutine with a client, and reports a refusal."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from google.protobuf.message import Message
 
-from tidegate.connection import Connection
+from tidegate.aio import AsyncClient
 from tidegate.errors import TidegateError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 _Result = TypeVar("_Result")
-_Page = TypeVar("_Page", bound=Message)
-
-PAGE_SIZE = 1_000
+_Item = TypeVar("_Item")
 
 
 class Refused(click.ClickException):
@@ -43,31 +40,27 @@ def describe_error(error: TidegateError) -> str:
     return "\n  ".join([f"{error.message}{reason}", *fields])
 
 
-def run(server: str, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
-    """Runs ``work`` with a connection to ``server``, and closes it.
+def run(server: str, work: Callable[[AsyncClient], Awaitable[_Result]]) -> _Result:
+    """Runs ``work`` with a client of the gateway at ``server``, and closes it.
 
     Raises:
         Refused: The gateway said no, or could not be asked.
     """
     try:
-        return asyncio.run(_with_connection(server, work))
+        return asyncio.run(_with_client(server, work))
     except TidegateError as error:
         raise Refused(error) from error
 
 
-async def _with_connection(server: str, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
-    connection = Connection(server)
-    try:
-        return await work(connection)
-    finally:
-        await connection.close()
+def run_listing(server: str, listing: Callable[[AsyncClient], AsyncIterator[_Item]]) -> list[_Item]:
+    """Answers all that a listing yields; otherwise as ``run``."""
+
+    async def collect(client: AsyncClient) -> list[_Item]:
+        return [item async for item in listing(client)]
+
+    return run(server, collect)
 
 
-async def read_pages(connection: Connection, method: str, request: Any, answer: type[_Page]) -> list[_Page]:
-    """Answers all pages of a listing; ``request`` is changed on the way."""
-    request.page_size = PAGE_SIZE
-    pages: list[Any] = []
-    while not pages or request.page_token:
-        pages.append(await connection.call(method, request, answer))
-        request.page_token = pages[-1].next_page_token
-    return pages
+async def _with_client(server: str, work: Callable[[AsyncClient], Awaitable[_Result]]) -> _Result:
+    async with AsyncClient(server) as client:
+        return await work(client)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tidegate.cli.output import format_count, format_time, json_option, write_facts, write_json, write_table
-from tidegate.cli.session import read_pages, run
+from tidegate.cli.session import run, run_listing
 from tidegate.cli.values import AGE, SIZE, UNLIMITED, format_age, format_examples, format_size
-from tidegate.v1 import topic_pb2
-from tidegate.v1 import topic_service_pb2 as service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-UNKNOWN_FIELDS = {"reject": topic_pb2.UNKNOWN_FIELDS_REJECT, "allow": topic_pb2.UNKNOWN_FIELDS_ALLOW}
+    from tidegate.v1 import topic_pb2
+
+UNKNOWN_FIELDS = ("unspecified", "reject", "allow")
+"""The policies by their number in the contract."""
 
 
 def _settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -25,7 +27,7 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--type", "types", multiple=True, help="Event type to accept; may be repeated."),
             click.option(
                 "--unknown-fields",
-                type=click.Choice(list(UNKNOWN_FIELDS)),
+                type=click.Choice(UNKNOWN_FIELDS[1:]),
                 help="What happens to events with fields that their schema version doesn't know.",
             ),
             click.option("--retain-age", type=AGE, help=f"Keep events so long: 7d, 12h, {UNLIMITED}."),
@@ -64,10 +66,7 @@ def create(server: str, /, name: str, subject: str, *, as_json: bool, **settings
     Without --type it accepts all event types of its subject; without --retain-age and --retain-bytes it keeps
     events for ever; without --unknown-fields it rejects them.
     """
-    request = service.CreateTopicRequest(topic=topic_pb2.Topic(name=name, subject=subject))
-    _apply(request.topic, **settings)
-    method, response = "TopicService/CreateTopic", service.CreateTopicResponse
-    made = run(server, lambda connection: connection.call(method, request, response)).topic
+    made = run(server, lambda client: client.create_topic(name, subject=subject, **_named(**settings)))
     if as_json:
         write_json(made)
     else:
@@ -89,12 +88,10 @@ def update(server: str, /, name: str, *, all_types: bool, as_json: bool, **setti
     """Change what is named of a topic; the rest stays as it is."""
     if all_types and settings["types"]:
         raise click.UsageError("--all-types and --type contradict each other.")
-    request = service.UpdateTopicRequest(topic=topic_pb2.Topic(name=name))
-    request.update_mask.paths.extend(_apply(request.topic, **settings) + ["types"] * all_types)
-    if not request.update_mask.paths:
-        raise click.UsageError("Nothing to change: name at least one setting. See --help.")
-    method, response = "TopicService/UpdateTopic", service.UpdateTopicResponse
-    changed = run(server, lambda connection: connection.call(method, request, response)).topic
+    changes = _named(**settings) | ({"types": ()} if all_types else {})
+    if not changes:
+        raise click.UsageError("Nothing to change: name at least one setting.")
+    changed = run(server, lambda client: client.update_topic(name, **changes))
     if as_json:
         write_json(changed)
     else:
@@ -107,9 +104,7 @@ def update(server: str, /, name: str, *, all_types: bool, as_json: bool, **setti
 @click.pass_obj
 def get(server: str, name: str, *, as_json: bool) -> None:
     """Show a topic: its settings, and what is stored of it."""
-    request = service.GetTopicRequest(name=name)
-    method, response = "TopicService/GetTopic", service.GetTopicResponse
-    found = run(server, lambda connection: connection.call(method, request, response)).topic
+    found = run(server, lambda client: client.get_topic(name))
     if as_json:
         write_json(found)
     else:
@@ -124,10 +119,7 @@ def get(server: str, name: str, *, as_json: bool) -> None:
 @click.pass_obj
 def list_(server: str, pattern: str, *, as_json: bool) -> None:
     """List the topics; with PATTERN those that match: `*` stands for one level, `>` for all below."""
-    request = service.ListTopicsRequest(pattern=pattern)
-    method, response = "TopicService/ListTopics", service.ListTopicsResponse
-    pages = run(server, lambda connection: read_pages(connection, method, request, response))
-    topics = [entry for page in pages for entry in page.topics]
+    topics = run_listing(server, lambda client: client.list_topics(pattern))
     if as_json:
         write_json(*topics)
         return
@@ -141,47 +133,35 @@ def list_(server: str, pattern: str, *, as_json: bool) -> None:
 @click.pass_obj
 def delete(server: str, name: str, *, force: bool) -> None:
     """Delete a topic. One that holds events is only deleted with --force, and they with it."""
-    request = service.DeleteTopicRequest(name=name, force=force)
-    method, response = "TopicService/DeleteTopic", service.DeleteTopicResponse
-    run(server, lambda connection: connection.call(method, request, response))
+    run(server, lambda client: client.delete_topic(name, force=force))
     click.echo(f"topic {name} deleted")
 
 
-def _apply(
-    target: topic_pb2.Topic,
-    *,
-    types: Sequence[str],
-    unknown_fields: str | None,
-    retain_age: int | None,
-    retain_bytes: int | None,
-) -> list[str]:
-    """Sets what was named, and answers the paths of it; 0 stands for `none` and leaves the field empty."""
-    target.types.extend(types)
+def _named(
+    *, types: Sequence[str], unknown_fields: str | None, retain_age: int | None, retain_bytes: int | None
+) -> dict[str, Any]:
+    """Answers the settings that were named, as the client wants them: what is `none` is None."""
+    named: dict[str, Any] = {}
+    if types:
+        named["types"] = types
     if unknown_fields:
-        target.unknown_fields = UNKNOWN_FIELDS[unknown_fields]
-    if retain_age:
-        target.retention.max_age.FromSeconds(retain_age)
-    if retain_bytes:
-        target.retention.max_bytes = retain_bytes
-    named = {
-        "types": bool(types),
-        "unknown_fields": unknown_fields is not None,
-        "retention.max_age": retain_age is not None,
-        "retention.max_bytes": retain_bytes is not None,
-    }
-    return [path for path, is_named in named.items() if is_named]
+        named["unknown_fields"] = unknown_fields
+    if retain_age is not None:
+        named["retain_age"] = timedelta(seconds=retain_age) if retain_age else None
+    if retain_bytes is not None:
+        named["retain_bytes"] = retain_bytes or None
+    return named
 
 
 def _facts(found: topic_pb2.Topic) -> Sequence[tuple[str, str]]:
     stats = found.stats
-    policy = {value: name for name, value in UNKNOWN_FIELDS.items()}
     events = format_count(stats.event_count, "event")
     batches = format_count(stats.batch_count, "batch", "batches")
     return (
         ("topic", found.name),
         ("subject", found.subject),
         ("types", _describe_types(found)),
-        ("unknown fields", policy.get(found.unknown_fields, "unspecified")),
+        ("unknown fields", UNKNOWN_FIELDS[found.unknown_fields]),
         ("kept", _describe_retention(found)),
         ("created", format_time(found.create_time)),
         ("changed", format_time(found.update_time)),

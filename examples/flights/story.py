@@ -1,0 +1,207 @@
+"""The chapters of the demo, in the order in which they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataset import read_airlines
+from events import DEPARTED, EventSchema, count_flights, version_of
+from google.protobuf.json_format import MessageToDict
+from processes import Consumer, DemoError
+from stubs import make_stubs
+from tidegate.errors import InvalidEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AsyncExitStack
+
+    from dataset import Flight
+    from screen import Screen
+    from tally import Tally
+    from tidegate import AsyncClient
+
+SCHEMAS = Path(__file__).parent / "schema"
+SUBJECT, TOPIC = "flights", "airport.departures"
+PUBLISHER, GENERIC, LATE, STUBS = "publisher", "client library", "from a timestamp", "stubs only"
+BREATH = 200  # events between two looks at what else there is to do
+
+
+class Story:
+    """Tells the demo: who takes part in it, and what each consumer must have counted in the end.
+
+    Args:
+        flights: The file. Its first half is published before one of the consumers starts, and its last part
+            partly in version 2 of the schema.
+        pace: Flights to publish a second, so that one can watch; ``None`` for as fast as it goes.
+        folder: Where generated stubs may be put.
+        processes: Ends the consumers.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        client: AsyncClient,
+        flights: Sequence[Flight],
+        *,
+        pace: int | None,
+        folder: Path,
+        processes: AsyncExitStack,
+    ) -> None:
+        self._screen = screen
+        self._client = client
+        self._pace = pace
+        self._folder = folder
+        self._processes = processes
+        half, upgrade = len(flights) // 2, len(flights) * 85 // 100
+        self._parts = (flights[:half], flights[half:upgrade], flights[upgrade:])
+        self._consumers: dict[str, Consumer] = {}
+
+    async def tell(self) -> bool:
+        """Goes through all chapters; answers whether every count is what the file says.
+
+        Raises:
+            DemoError: Something else is not as it should be.
+        """
+        first = await self._prepare()
+        await self._replay(first)
+        self._show_results()
+        await self._publish_bad_event(first)
+        await self._upgrade(first)
+        return await self._compare()
+
+    async def _prepare(self) -> EventSchema:
+        schema = await self._register(1)
+        topic = await self._client.create_topic(TOPIC, subject=SUBJECT)
+        self._screen.say("topic created", f"{topic.name}, for all types of {topic.subject}")
+        stored = await self._client.get_schema(SUBJECT)
+        await make_stubs(self._folder, stored.descriptor_set)
+        self._screen.say("stubs generated", "by protoc, of the contract and of the registered schema")
+        return schema
+
+    async def _register(self, version: int) -> EventSchema:
+        folder = SCHEMAS / f"v{version}"
+        schema = await self._client.register_schema(SUBJECT, files=["flights.proto"], root=folder)
+        self._screen.say(
+            "schema registered", f"{SUBJECT} version {schema.version}: {', '.join(schema.types)}"
+        )
+        return await EventSchema.fetch(self._client, schema.version)
+
+    async def _replay(self, first: EventSchema) -> None:
+        """Publishes all but the last part; the consumer from a timestamp starts when half is out."""
+        total = sum(map(len, self._parts[:2]))
+        with self._screen.counting(
+            {PUBLISHER: total, GENERIC: total, STUBS: total, LATE: len(self._parts[1])}
+        ):
+            await self._start_consumer(GENERIC, "consumer.py", "earliest")
+            await self._start_consumer(STUBS, "stubs_consumer.py", PYTHONPATH=str(self._folder))
+            await self._publish(self._parts[0], lambda _: first)
+            noon = datetime.now(UTC).isoformat()
+            await self._start_consumer(LATE, "consumer.py", noon)
+            await self._reach(await self._publish(self._parts[1], lambda _: first))
+
+    async def _start_consumer(self, name: str, script: str, *arguments: str, **environment: str) -> None:
+        consumer = Consumer(name, lambda report: self._screen.count(name, report.tally.events))
+        command = (str(Path(__file__).parent / script), self._client.server, TOPIC, *arguments)
+        await self._processes.enter_async_context(consumer.running(*command, **environment))
+        self._consumers[name] = consumer
+
+    async def _reach(self, sequence: int) -> None:
+        await asyncio.gather(*(consumer.reach(sequence) for consumer in self._consumers.values()))
+
+    async def _publish(self, flights: Sequence[Flight], schema_of: Callable[[Flight], EventSchema]) -> int:
+        """Publishes flights, and waits until all are durable; answers the last sequence."""
+        futures = []
+        started = time.monotonic()
+        async with self._client.publisher(source="examples/flights") as publisher:
+            for count, flight in enumerate(flights):
+                schema = schema_of(flight)
+                future = await publisher.publish(TOPIC, schema.encode(flight), schema_version=schema.version)
+                future.add_done_callback(lambda _: self._screen.advance(PUBLISHER))
+                futures.append(future)
+                if count % BREATH == 0:
+                    due = started + count / self._pace - time.monotonic() if self._pace else 0
+                    await asyncio.sleep(max(0, due))
+        return max(future.result().sequence for future in futures)
+
+    def _show_results(self) -> None:
+        """Writes what each consumer found out, by airline."""
+        airlines = read_airlines()
+        tallies = {name: self._consumers[name].report.tally for name in (GENERIC, STUBS, LATE)}
+        by_size = sorted(tallies[GENERIC].departed.items(), key=lambda item: -item[1])
+        headers = [f"{name}: {column}" for name in tallies for column in ("departed", "mean delay")]
+        self._screen.show_table(
+            ("airline", *headers),
+            ((airlines[carrier], *_cells(tallies.values(), carrier)) for carrier, _ in by_size),
+        )
+
+    async def _publish_bad_event(self, first: EventSchema) -> None:
+        good = self._parts[0][0]
+        nowhere = first.departed(
+            carrier="UA", flight=1, origin="LGA", destination="LGA", scheduled=good.scheduled
+        )
+        self._screen.say("bad event published", "second of two: from LGA to LGA, over 0 miles")
+        try:
+            await self._client.publish(
+                TOPIC, [first.encode(good), first.encode(bad)], schema_version=first.version
+            )
+        except InvalidEvent as error:
+            for violation in error.violations:
+                self._screen.say(f"  rejected, {error.reason}", str(violation))
+        else:
+            raise DemoError("the gateway took an event that breaks its rules")
+
+    async def _upgrade(self, first: EventSchema) -> None:
+        """Publishes the last part in two versions at once, and shows an event of each."""
+        second = await self._register(2)
+        history, live, upgrade = map(len, self._parts)
+        totals = {PUBLISHER: upgrade, GENERIC: history + live + upgrade, STUBS: history + live + upgrade}
+        with self._screen.counting({**totals, LATE: live + upgrade}):
+            schemas = {1: first, 2: second}
+            before = max(consumer.report.sequence for consumer in self._consumers.values())
+            await self._reach(await self._publish(self._parts[2], lambda flight: schemas[version_of(flight)]))
+        await self._show_versions(before + 1)
+
+    async def _show_versions(self, start: int) -> None:
+        shown: set[int] = set()
+        subscription = self._client.subscribe(TOPIC, start=start, types=[DEPARTED], until_caught_up=True)
+        async for event in subscription:
+            if event.schema_version not in shown:
+                shown.add(event.schema_version)
+                data = MessageToDict(event.message, preserving_proto_field_name=True)
+                self._screen.say(f"read, version {event.schema_version}", json.dumps(data))
+        if shown != {1, 2}:
+            raise DemoError(f"events of versions 1 and 2 were published, but read were {shown}")
+
+    async def _compare(self) -> bool:
+        """Compares what was counted with the file, and the log with it."""
+        history, live, upgrade = self._parts
+        late = count_flights(live, lambda _: 1) + count_flights(upgrade, version_of)
+        everything = count_flights(history, lambda _: 1) + late
+        expected = {GENERIC: everything, STUBS: everything, LATE: late}
+        found = {name: consumer.report.tally for name, consumer in self._consumers.items()}
+        self._screen.show_table(
+            ("counted by", "", "flights", "the file", "minutes late", "the file", "version 1", "version 2"),
+            [_compare_row(name, found[name], expected[name]) for name in expected],
+        )
+        stored = (await self._client.get_topic(TOPIC)).stats.event_count
+        self._screen.say("in the log", f"{stored:,} events; in the file {everything.events:,} flights")
+        return found == expected and stored == everything.events
+
+
+def _cells(tallies: Iterable[Tally], carrier: str) -> Iterator[str]:
+    for tally in tallies:
+        yield f"{tally.departed.get(carrier, 0):,}"
+        yield f"{tally.mean_delay(carrier):.1f} min"
+
+
+def _compare_row(name: str, found: Tally, expected: Tally) -> tuple[str, ...]:
+    verdict = "equal" if found == expected else "DIFFERENT"
+    late = sum(found.delay.values()), sum(expected.delay.values())
+    versions = (found.versions.get(version, 0) for version in ("1", "2"))
+    numbers = (found.events, expected.events, *late, *versions)
+    return (name, verdict, *(f"{number:,}" for number in numbers))
