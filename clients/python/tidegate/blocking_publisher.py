@@ -41,13 +41,21 @@ class PublishFuture(Future[Published]):
 
     def result(self, timeout: float | None = None) -> Published:
         """Answers where the event stands, or raises the ``TidegateError`` that says why it does not."""
-        self._unseen = None
-        return super().result(timeout)
+        try:
+            return super().result(timeout)
+        finally:
+            self._mark_seen()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Answers why the event stands nowhere; None if it stands."""
-        self._unseen = None
-        return super().exception(timeout)
+        try:
+            return super().exception(timeout)
+        finally:
+            self._mark_seen()
+
+    def _mark_seen(self) -> None:
+        if self.done():
+            self._unseen = None
 
     def __del__(self) -> None:
         if self._unseen is not None:
