@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import structlog
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from tidegate.v1 import schema_service_pb2_grpc, topic_service_pb2_grpc
 
@@ -106,7 +105,7 @@ class Gateway:
         self._subscriber = Subscriber(log, topics, config)
         self._events = EventService(self._publisher, self._subscriber)
         self._limits = LimitInterceptor(config)
-        self._health = health.HealthServicer()
+        self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             interceptors=(ErrorInterceptor(), TelemetryInterceptor(), self._limits), options=_OPTIONS
         )
@@ -132,8 +131,8 @@ class Gateway:
             port = self._server.add_insecure_port(self._config.listen)
         except RuntimeError as error:
             raise CannotListen(
-                f"can't listen on {self._config.listen}: the port is taken or the host is not this machine's. "
-                f"Choose another with --listen; port 0 picks a free one."
+                f"can't listen on {self._config.listen}: the port is taken, or the host is not this "
+                f"machine's. Choose another with --listen; port 0 picks a free one."
             ) from error
         return f"{host}:{port}"
 
