@@ -215,8 +215,9 @@ class SqliteSchemaStore:
 
     def _list_versions(self, subject: str, after: int, limit: int) -> list[SchemaVersion]:
         sql = (
-            "SELECT subject, version, types, create_time, fingerprint, "
-            "x'' AS descriptor_set, NULL AS sources FROM schema_versions WHERE subject = ? AND version > ? ORDER BY version LIMIT ?"
+            "SELECT subject, version, types, create_time, fingerprint, x'' AS descriptor_set, "
+            "NULL AS sources "
+            "FROM schema_versions WHERE subject = ? AND version > ? ORDER BY version LIMIT ?"
         )
         return [_schema(row) for row in self._db.query(sql, [subject, after, limit])]
 
