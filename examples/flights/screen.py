@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-NAME_WIDTH = 24
+NAME_WIDTH = 26
 
 
 class Screen:
@@ -31,11 +31,11 @@ class Screen:
         self._console.print(f"{what:<{NAME_WIDTH}}", style="bold", end="")
         self._console.print(details)
 
-    def show_table(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Writes a table with numbers, after a name, in its columns."""
-        table = Table(box=SIMPLE_HEAD)
+    def show_table(self, title: str, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Writes a table: a name in the first column, numbers in the others."""
+        table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
         for index, header in enumerate(headers):
-            table.add_column(header, justify="right" if index else "left")
+            table.add_column(header, justify="right" if index else "left", no_wrap=True)
         for row in rows:
             table.add_row(*row)
         self._console.print(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from stubs import make_stubs
 from tidegate.errors import InvalidEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AsyncExitStack
 
     from dataset import Flight
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMAS = Path(__file__).parent / "schema"
 SUBJECT, TOPIC = "flights", "airport.departures"
-PUBLISHER, GENERIC, LATE, STUBS = "publisher", "client library", "from a timestamp", "stubs only"
+PUBLISHER, GENERIC, LATE, STUBS = "publisher", "client library", "from a time", "stubs only"
 BREATH = 200  # events between two looks at what else there is to do
 
 
@@ -100,8 +101,7 @@ class Story:
             await self._start_consumer(GENERIC, "consumer.py", "earliest")
             await self._start_consumer(STUBS, "stubs_consumer.py", PYTHONPATH=str(self._folder))
             await self._publish(self._parts[0], lambda _: first)
-            noon = datetime.now(UTC).isoformat()
-            await self._start_consumer(LATE, "consumer.py", noon)
+            await self._start_consumer(LATE, "consumer.py", datetime.now(UTC).isoformat())
             await self._reach(await self._publish(self._parts[1], lambda _: first))
 
     async def _start_consumer(self, name: str, script: str, *arguments: str, **environment: str) -> None:
@@ -133,22 +133,23 @@ class Story:
         airlines = read_airlines()
         tallies = {name: self._consumers[name].report.tally for name in (GENERIC, STUBS, LATE)}
         by_size = sorted(tallies[GENERIC].departed.items(), key=lambda item: -item[1])
-        headers = [f"{name}: {column}" for name in tallies for column in ("departed", "mean delay")]
+        rows = (
+            (airlines[carrier], *(_describe_delays(tally, carrier) for tally in tallies.values()))
+            for carrier, _ in by_size
+        )
         self._screen.show_table(
-            ("airline", *headers),
-            ((airlines[carrier], *_cells(tallies.values(), carrier)) for carrier, _ in by_size),
+            "Departures and their mean delay in minutes, as each consumer counted them",
+            ("airline", *tallies),
+            rows,
         )
 
     async def _publish_bad_event(self, first: EventSchema) -> None:
         good = self._parts[0][0]
-        nowhere = first.departed(
-            carrier="UA", flight=1, origin="LGA", destination="LGA", scheduled=good.scheduled
-        )
-        self._screen.say("bad event published", "second of two: from LGA to LGA, over 0 miles")
+        bad = replace(good, distance=0)
+        events = [first.encode(good), first.encode(bad)]
+        self._screen.say("bad event published", "the second of two: a flight over 0 miles")
         try:
-            await self._client.publish(
-                TOPIC, [first.encode(good), first.encode(bad)], schema_version=first.version
-            )
+            await self._client.publish(TOPIC, events, schema_version=first.version)
         except InvalidEvent as error:
             for violation in error.violations:
                 self._screen.say(f"  rejected, {error.reason}", str(violation))
@@ -183,25 +184,30 @@ class Story:
         late = count_flights(live, lambda _: 1) + count_flights(upgrade, version_of)
         everything = count_flights(history, lambda _: 1) + late
         expected = {GENERIC: everything, STUBS: everything, LATE: late}
-        found = {name: consumer.report.tally for name, consumer in self._consumers.items()}
-        self._screen.show_table(
-            ("counted by", "", "flights", "the file", "minutes late", "the file", "version 1", "version 2"),
-            [_compare_row(name, found[name], expected[name]) for name in expected],
-        )
+        found = {name: self._consumers[name].report.tally for name in expected}
+        rows = _compare_rows(list(found.values()), list(expected.values()))
+        self._screen.show_table("Counted, and in the file", ("", *expected), rows)
         stored = (await self._client.get_topic(TOPIC)).stats.event_count
         self._screen.say("in the log", f"{stored:,} events; in the file {everything.events:,} flights")
         return found == expected and stored == everything.events
 
 
-def _cells(tallies: Iterable[Tally], carrier: str) -> Iterator[str]:
-    for tally in tallies:
-        yield f"{tally.departed.get(carrier, 0):,}"
-        yield f"{tally.mean_delay(carrier):.1f} min"
+def _describe_delays(tally: Tally, carrier: str) -> str:
+    return f"{tally.departed.get(carrier, 0):,} {tally.mean_delay(carrier):+6.1f}"
 
 
-def _compare_row(name: str, found: Tally, expected: Tally) -> tuple[str, ...]:
-    verdict = "equal" if found == expected else "DIFFERENT"
-    late = sum(found.delay.values()), sum(expected.delay.values())
-    versions = (found.versions.get(version, 0) for version in ("1", "2"))
-    numbers = (found.events, expected.events, *late, *versions)
-    return (name, verdict, *(f"{number:,}" for number in numbers))
+def _compare_rows(found: Sequence[Tally], expected: Sequence[Tally]) -> Iterator[tuple[str, ...]]:
+    measures: dict[str, Callable[[Tally], int]] = {
+        "departed": lambda tally: sum(tally.departed.values()),
+        "minutes late": lambda tally: sum(tally.delay.values()),
+        "cancelled": lambda tally: sum(tally.cancelled.values()),
+        "in version 1": lambda tally: tally.versions.get("1", 0),
+        "in version 2": lambda tally: tally.versions.get("2", 0),
+    }
+    for name, measure in measures.items():
+        yield (name, *(f"{measure(tally):,}" for tally in found))
+        yield ("  in the file", *(f"{measure(tally):,}" for tally in expected))
+    verdicts = (
+        "equal" if mine == theirs else "DIFFERENT" for mine, theirs in zip(found, expected, strict=True)
+    )
+    yield ("", *verdicts)

@@ -1,4 +1,4 @@
-"""Makes stubs with protoc, as a consumer in any language would: of the contract and of a registered schema."""
+"""Makes stubs with protoc, as consumers in any language do: of the contract and of a registered schema."""
 
 from __future__ import annotations
 
