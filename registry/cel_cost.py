@@ -63,18 +63,18 @@ class Bound:
             raise Unbounded(what)
         return self.scaled(other.constant) if other.is_constant else other.scaled(self.constant)
 
-    def over(self, variable: str, elements: Bound, what: str) -> Bound:
-        """The sum of this bound over all values that ``variable`` takes from ``elements``.
+    def over(self, variable: str, elements: Bound, count: Bound, what: str) -> Bound:
+        """The sum of this bound over the ``count`` values that ``variable`` takes from ``elements``.
 
-        The values together are as large as ``elements``, so what is linear in each of them is
-        linear in that; anything else is paid again for each element.
+        The values together are as large as ``elements``, and not more in number, so what is linear in
+        each of them is linear in that; what concerns other variables is paid again for each value.
 
         Raises:
-            Unbounded: What is paid again grows with the event, and so does the number of elements.
+            Unbounded: What is paid again grows with the event, and so does the count.
         """
-        others = {name: it for name, it in self.factors.items() if name != variable}
-        own = elements.scaled(self.factors.get(variable, 0))
-        return own + Bound(self.constant, others).times(elements, what)
+        again = Bound(0, {name: it for name, it in self.factors.items() if name != variable})
+        own = self.constant + self.factors.get(variable, 0)
+        return elements.scaled(own) + again.times(count, what)
 
 
 ONE = Bound(1)

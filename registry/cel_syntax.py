@@ -19,6 +19,10 @@ from google.protobuf.message_factory import GetMessageClass
 
 _PACKAGE = "tidegate.cel"
 
+_STRING, _BYTES = 5, 6
+_ANY, _TIMESTAMP, _DURATION = 1, 2, 3
+"""Of cel.expr.Type.PrimitiveType and WellKnownType."""
+
 _SCALARS = {
     "bool": FieldDescriptorProto.TYPE_BOOL,
     "int32": FieldDescriptorProto.TYPE_INT32,
@@ -73,12 +77,47 @@ def parse_checked(serialized: bytes) -> Any:
         raise MalformedTree(str(error)) from error
 
 
+def types_of(checked: Any) -> dict[int, Any]:
+    """The type of each node of a tree, by the node's id. ``dyn``, known only when evaluated, is left out."""
+    return {entry.key: entry.value for entry in checked.type_map}
+
+
+def constants_in(checked: Any) -> list[str]:
+    """The names in a tree that stand for values of enums."""
+    return sorted(entry.value.name for entry in checked.reference_map if entry.value.HasField("value"))
+
+
+def is_text(kind: Any | None) -> bool:
+    """Whether values of that type are strings or bytes, or wrapped ones."""
+    return kind is not None and (kind.primitive or kind.wrapper) in (_STRING, _BYTES)
+
+
+def is_small(kind: Any | None) -> bool:
+    """Whether values of that type take the same space whatever the event."""
+    if kind is None:
+        return False
+    if kind.WhichOneof("kind") in ("primitive", "wrapper"):
+        return not is_text(kind)
+    return kind.well_known in (_TIMESTAMP, _DURATION) or kind.WhichOneof("kind") in ("null", "type")
+
+
+def is_converted(kind: Any | None) -> bool:
+    """Whether reading a field of that type converts all of it: ``Any`` and the JSON types."""
+    if kind is None:
+        return True
+    if kind.HasField("list_type"):
+        return not kind.list_type.elem_type.WhichOneof("kind")
+    if kind.HasField("map_type"):
+        return not kind.map_type.value_type.WhichOneof("kind")
+    return bool(kind.well_known == _ANY)
+
+
 @cache
 def _checked_class() -> Any:
     file = FileDescriptorProto(name="tidegate/cel.proto", package=_PACKAGE, syntax="proto3")
     file.message_type.extend(_message(name, fields) for name, fields in _MESSAGES.items())
     pool = DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.CheckedExpr"))
 
 
@@ -104,9 +143,3 @@ def _field(line: str) -> FieldDescriptorProto:
         field.type = FieldDescriptorProto.TYPE_MESSAGE
         field.type_name = f".{_PACKAGE}.{kind}"
     return field
-
-
-UNKNOWN_TYPE: Any = GetMessageClass(
-    _checked_class().DESCRIPTOR.fields_by_name["type_map"].message_type
-)().value
-"""The type of what is only known when it is evaluated, ``dyn``; the tree leaves it out."""

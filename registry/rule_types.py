@@ -1,0 +1,73 @@
+"""The CEL types of what rules are evaluated on: ``this``, ``rule`` and ``rules``.
+
+Imports no other module of the registry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cel_expr_python import cel
+from google.protobuf.descriptor import FieldDescriptor
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
+
+_CEL_TYPES = {
+    FieldDescriptor.CPPTYPE_BOOL: cel.Type.BOOL,
+    FieldDescriptor.CPPTYPE_INT32: cel.Type.INT,
+    FieldDescriptor.CPPTYPE_INT64: cel.Type.INT,
+    FieldDescriptor.CPPTYPE_UINT32: cel.Type.UINT,
+    FieldDescriptor.CPPTYPE_UINT64: cel.Type.UINT,
+    FieldDescriptor.CPPTYPE_FLOAT: cel.Type.DOUBLE,
+    FieldDescriptor.CPPTYPE_DOUBLE: cel.Type.DOUBLE,
+    FieldDescriptor.CPPTYPE_ENUM: cel.Type.INT,
+}
+
+
+PREDEFINED_THIS = {
+    "FloatRules": cel.Type.DOUBLE,
+    "DoubleRules": cel.Type.DOUBLE,
+    "Int32Rules": cel.Type.INT,
+    "Int64Rules": cel.Type.INT,
+    "UInt32Rules": cel.Type.UINT,
+    "UInt64Rules": cel.Type.UINT,
+    "SInt32Rules": cel.Type.INT,
+    "SInt64Rules": cel.Type.INT,
+    "Fixed32Rules": cel.Type.UINT,
+    "Fixed64Rules": cel.Type.UINT,
+    "SFixed32Rules": cel.Type.INT,
+    "SFixed64Rules": cel.Type.INT,
+    "BoolRules": cel.Type.BOOL,
+    "StringRules": cel.Type.STRING,
+    "BytesRules": cel.Type.BYTES,
+    "EnumRules": cel.Type.INT,
+    "RepeatedRules": cel.Type.List(cel.Type.DYN),
+    "MapRules": cel.Type.Map(cel.Type.DYN, cel.Type.DYN),
+    "DurationRules": cel.Type.DURATION,
+    "TimestampRules": cel.Type.TIMESTAMP,
+    "FieldMaskRules": cel.Type("google.protobuf.FieldMask"),
+}
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def field_type(field: FieldDescriptor) -> cel.Type:
+    if is_map(field):
+        key, value = field.message_type.fields
+        return cel.Type.Map(value_type(key), value_type(value))
+    return cel.Type.List(value_type(field)) if field.is_repeated else value_type(field)
+
+
+def value_type(field: FieldDescriptor) -> cel.Type:
+    if field.message_type is not None:
+        return message_type(field.message_type)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        return cel.Type.BYTES if field.type == FieldDescriptor.TYPE_BYTES else cel.Type.STRING
+    return _CEL_TYPES[field.cpp_type]
+
+
+def message_type(message: Descriptor) -> cel.Type:
+    return cel.Type(message.full_name)
