@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,6 +14,10 @@ from urllib.parse import unquote
 
 KIB = 1024
 MIB = 1024 * KIB
+
+
+_MOST = {"max_request_bytes": 60, "max_batch_bytes": 3, "max_schema_bytes": 60}
+"""Where a setting can't be more than so many MiB."""
 
 
 class InvalidConfig(ValueError):
@@ -26,7 +31,7 @@ class Config:
     Attributes:
         listen: Address to listen on, ``HOST:PORT``; port 0 takes a free one.
         engine: What stores the log: ``sqlite:///absolute/path`` or ``sqlite:relative/path``.
-        max_request_bytes: A publish request.
+        max_request_bytes: A publish request. At most 60 MiB.
         max_batches: Batches of a publish request.
         max_batch_bytes: A batch. At most 3 MiB, so that each delivered frame fits a default client.
         max_batch_events: Events of a batch.
@@ -38,8 +43,9 @@ class Config:
         max_streams: Streams that are open at once, Subscribe and PublishStream together.
         max_pending_bytes: Publish requests that are checked and stored at once, over all callers; what is
             above waits its turn.
+        max_waiting_bytes: Publish requests that wait their turn, over all callers; what is above is refused.
         max_schema_files: Files of a schema.
-        max_schema_bytes: A schema, as sources or as a descriptor set.
+        max_schema_bytes: A schema, as sources or as a descriptor set. At most 60 MiB.
         tail_bytes: Recent batches kept in memory for live readers.
         drain_seconds: How long a stopping gateway waits for what is under way.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
@@ -59,6 +65,7 @@ class Config:
     max_subscription_topics: int = 100
     max_streams: int = 2_000
     max_pending_bytes: int = 64 * MIB
+    max_waiting_bytes: int = 256 * MIB
     max_schema_files: int = 1_000
     max_schema_bytes: int = 10 * MIB
     tail_bytes: int = 32 * MIB
@@ -80,10 +87,11 @@ class Config:
         self.engine_path()
         for setting in fields(self):
             value = getattr(self, setting.name)
-            if isinstance(value, (int, float)) and not value > 0:
-                raise InvalidConfig(f"{setting.name} = {value!r}: must be above 0")
-        if self.max_batch_bytes > 3 * MIB:
-            raise InvalidConfig(f"max_batch_bytes = {self.max_batch_bytes}: at most {3 * MIB} (3 MiB)")
+            if isinstance(value, (int, float)) and not 0 < value < math.inf:
+                raise InvalidConfig(f"{setting.name} = {value!r}: must be above 0 and finite")
+        for name, most in _MOST.items():
+            if getattr(self, name) > most * MIB:
+                raise InvalidConfig(f"{name} = {getattr(self, name)}: at most {most * MIB} ({most} MiB)")
 
     def engine_path(self) -> Path:
         """Answers the file of a ``sqlite:`` engine.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -27,7 +29,7 @@ from gateway.subscriber import (
 from registry.errors import InvalidRequest, TidegateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from google.protobuf.duration_pb2 import Duration
 
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 SERVICE = "tidegate.v1.EventService"
+RESPONSE_BYTES = 1024 * 1024
+"""How large a response of several publish results becomes; a larger result is a response of its own."""
+LATEST_TIME = 2**63 - 1
+"""The last time that the log can name, in nanoseconds: it lies in the year 2262."""
 
 
 class EventService:
@@ -62,8 +68,8 @@ class EventService:
     async def publish(self, raw: bytes, context: Context) -> bytes:
         """Appends all batches of a request, or none."""
         request = wire.parse_publish_request(raw)
-        placed = await (await self._publisher.publish(request, caller(context)))
-        return _published(placed).SerializeToString()
+        answer = await self._publisher.publish(request, caller(context))
+        return _published(await asyncio.shield(answer)).SerializeToString()
 
     async def publish_stream(self, _: object, context: Context) -> None:
         """Serves pipelined publish requests."""
@@ -73,8 +79,8 @@ class EventService:
             return None if raw is grpc.aio.EOF else raw
 
         async def write(outcomes: list[Outcome]) -> None:
-            results = [_result(outcome) for outcome in outcomes]
-            await context.write(pb.PublishStreamResponse(results=results).SerializeToString())
+            for response in _responses(outcomes):
+                await context.write(response)
 
         stream = PublishStream(self._publisher, caller(context), read, write)
         self._streams.add(stream)
@@ -85,10 +91,11 @@ class EventService:
 
     async def subscribe(self, raw: bytes, context: Context) -> None:
         """Serves one subscription."""
-        async for frame in self._subscriber.subscribe(_subscribing(raw)):
-            await context.write(frame if isinstance(frame, bytes) else _encode(frame))
-            if isinstance(frame, DrainingFrame):
-                raise Draining
+        async with aclosing(self._subscriber.subscribe(_subscribing(raw))) as frames:
+            async for frame in frames:
+                await context.write(frame if isinstance(frame, bytes) else _encode(frame))
+                if isinstance(frame, DrainingFrame):
+                    raise Draining
 
     def drain(self) -> None:
         """Ends all publish streams, each behind the requests that it has taken."""
@@ -111,6 +118,20 @@ def _published(placed: Iterable[Placed]) -> pb.PublishResponse:
     )
 
 
+def _responses(outcomes: Iterable[Outcome]) -> Iterator[bytes]:
+    """Encodes outcomes as few responses, each of which a client with default limits takes."""
+    results: list[bytes] = []
+    size = 0
+    for outcome in outcomes:
+        result = wire.result_entry(_result(outcome).SerializeToString())
+        if results and size + len(result) > RESPONSE_BYTES:
+            yield b"".join(results)
+            results, size = [], 0
+        results.append(result)
+        size += len(result)
+    yield b"".join(results)
+
+
 def _result(outcome: Outcome) -> pb.PublishStreamResult:
     if isinstance(outcome, TidegateError):
         return pb.PublishStreamResult(error=stream_error(outcome))
@@ -128,6 +149,10 @@ def _subscribing(raw: bytes) -> Subscribing:
     except Exception as error:  # DecodeError, or what protobuf raises for invalid UTF-8
         raise InvalidRequest("request", "the bytes are no SubscribeRequest") from error
     start = request.WhichOneof("start")
+    if request.start_position not in pb.StartPosition.values():
+        raise InvalidRequest("start_position", f"{request.start_position} is no value of StartPosition")
+    if request.on_gap not in pb.OnGap.values():
+        raise InvalidRequest("on_gap", f"{request.on_gap} is no value of OnGap")
     return Subscribing(
         topics=tuple(request.topics),
         types=tuple(request.types),
@@ -146,7 +171,7 @@ def _nanoseconds(request: pb.SubscribeRequest) -> int:
     moment = request.from_time
     if not (0 <= moment.nanos < 1_000_000_000 and 0 <= moment.seconds < 253_402_300_800):
         raise InvalidRequest("from_time", "must be a time from 1970-01-01 to 9999-12-31")
-    return moment.seconds * 1_000_000_000 + moment.nanos
+    return min(moment.seconds * 1_000_000_000 + moment.nanos, LATEST_TIME)
 
 
 def _heartbeat(interval: Duration) -> float:

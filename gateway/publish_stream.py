@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gateway import wire
 from gateway.errors import Draining, StreamStopped
 from gateway.log import Chain
+from gateway.publisher import forget_origin
 from registry.errors import TidegateError
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from gateway.publisher import Publisher
 
 UNANSWERED = 1_000
-"""Requests of one stream that may wait for their answers; then the stream is not read on."""
+"""Requests of one stream that may wait for their answers, and likewise the fields at fault that these
+will list; then the stream is not read on."""
 
 Outcome = tuple["Placed", ...] | TidegateError
 """What became of one request."""
@@ -45,6 +47,7 @@ class PublishStream:
         self._unanswered: deque[asyncio.Future[tuple[Placed, ...]] | TidegateError] = deque()
         self._settled = _Signal()
         self._room = _Signal()
+        self._violations = 0
         self._complete = False
         self._chain: Chain | None = None
         self._stopped = False
@@ -75,9 +78,10 @@ class PublishStream:
             while (raw := await self._read()) is not None:
                 self._unanswered.append(await self._take(raw, first=first))
                 first = False
-                if isinstance(self._unanswered[-1], TidegateError):
+                if isinstance(error := self._unanswered[-1], TidegateError):
+                    self._violations += len(error.violations)
                     self._settled.set()
-                while len(self._unanswered) >= UNANSWERED:
+                while len(self._unanswered) + self._violations >= UNANSWERED:
                     await self._room.wait()
         finally:
             self._complete = True
@@ -94,6 +98,7 @@ class PublishStream:
             answer = await self._publisher.publish(request, self._caller, self._chain)
         except TidegateError as error:  # those queued before it stay good: their chain is not broken
             self._stopped = self._chain is not None
+            forget_origin(error)  # it may wait long for a client that doesn't read
             return error
         answer.add_done_callback(self._settled.set)
         return answer
@@ -116,6 +121,7 @@ class PublishStream:
         while unanswered:
             oldest = unanswered[0]
             if isinstance(oldest, TidegateError):
+                self._violations -= len(oldest.violations)
                 outcomes.append(oldest)
             elif oldest.done():
                 outcomes.append(_outcome(oldest))

@@ -9,31 +9,34 @@ import asyncio
 import hashlib
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway import wire
 from gateway.errors import Draining
 from gateway.log import Append, NewBatch, RequestKey
-from registry.errors import InvalidRequest, LimitExceeded
+from registry.errors import InvalidRequest, LimitExceeded, TidegateError
 
 if TYPE_CHECKING:
-    from registry.validator import BatchValidator
+    from collections.abc import Sequence
 
     from gateway.config import Config
     from gateway.log import Chain, EventLog, Placed
     from gateway.topics import Topics
     from gateway.wire import BatchHeader, PublishRequest
     from registry.registry import Registry
+    from registry.validator import BatchValidator
 
 MAX_REQUEST_ID_BYTES = 128
-LONG_BATCH = 64 * 1024
-"""Bytes of a batch after whose check other work gets a turn: checking holds the event loop."""
+TURN_BYTES = 64 * 1024
+"""Bytes of batches after whose check other work gets a turn: checking holds the event loop."""
 
 
 class Publisher:
     """Takes publish requests into the log.
 
-    Requests that are under way hold at most ``max_pending_bytes``; those above wait their turn, in order.
+    Requests that are under way hold at most ``max_pending_bytes``; those above wait their turn, in order,
+    until ``max_waiting_bytes`` wait: then requests are refused.
     """
 
     def __init__(self, log: EventLog, topics: Topics, registry: Registry, config: Config) -> None:
@@ -41,7 +44,7 @@ class Publisher:
         self._topics = topics
         self._registry = registry
         self._limits = config
-        self._pending = _ByteBudget(config.max_pending_bytes)
+        self._pending = _ByteBudget(config.max_pending_bytes, config.max_waiting_bytes)
         self._draining = False
 
     async def publish(
@@ -68,13 +71,19 @@ class Publisher:
         except BaseException:
             self._pending.release(request.size)
             raise
-        answer.add_done_callback(lambda _: self._pending.release(request.size))
+        answer.add_done_callback(partial(self._settle, request.size))
         return answer
 
     async def drain(self) -> None:
         """Refuses what comes from now on, and answers when all that was taken is durable or refused."""
         self._draining = True
         await self._pending.empty()
+
+    def _settle(self, size: int, answer: asyncio.Future[tuple[Placed, ...]]) -> None:
+        self._pending.release(size)
+        error = None if answer.cancelled() else answer.exception()
+        if isinstance(error, TidegateError):
+            forget_origin(error)
 
     async def _submit(
         self, request: PublishRequest, caller: str, chain: Chain | None
@@ -86,10 +95,21 @@ class Publisher:
             answer = asyncio.get_running_loop().create_future()
             answer.set_result(known)
             return answer
-        batches = [await self._check(data, f"batches[{index}]") for index, data in enumerate(request.batches)]
+        batches = await self._check_all(request.batches)
         for topic in request.expected:
             self._topics.get(topic)
         return asyncio.ensure_future(self._log.append(Append(tuple(batches), key, request.expected, chain)))
+
+    async def _check_all(self, batches: Sequence[bytes]) -> list[NewBatch]:
+        checked: list[NewBatch] = []
+        held = 0
+        for index, data in enumerate(batches):
+            checked.append(await self._check(data, f"batches[{index}]"))
+            held += len(data)
+            if held > TURN_BYTES:
+                held = 0
+                await asyncio.sleep(0)
+        return checked
 
     async def _check(self, data: bytes, path: str) -> NewBatch:
         """Answers the batch as it is to be stored, if all its events hold against their schema."""
@@ -100,8 +120,6 @@ class Publisher:
         version = header.schema_version or self._registry.latest_version(topic.subject)
         validator = await self._validator(topic.subject, version, header.type)
         checked = validator.check(data, allow_unknown=topic.allow_unknown, path=path)
-        if len(data) > LONG_BATCH:
-            await asyncio.sleep(0)
         return NewBatch(header.topic, header.type, version, checked.count, checked.data)
 
     async def _validator(self, subject: str, version: int, event_type: str) -> BatchValidator:
@@ -160,6 +178,11 @@ def _require(limit: str, maximum: int, actual: int, what: str, field: str) -> No
         raise LimitExceeded(limit, maximum, actual, f"{what} of {field}" if field else what, field)
 
 
+def forget_origin(error: TidegateError) -> None:
+    """Drops what an error remembers of where it was raised, and with that the request's bytes."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+
+
 def _request_key(request: PublishRequest, caller: str) -> RequestKey:
     """Names a request by its content: what stands in it, not how its outer message was encoded."""
     digest = hashlib.sha256()
@@ -179,19 +202,33 @@ class _Turn:
 class _ByteBudget:
     """Lets bytes in, in order, while their sum is within a maximum; one that is larger goes in alone."""
 
-    def __init__(self, maximum: int) -> None:
+    def __init__(self, maximum: int, most_waiting: int) -> None:
         self._maximum = maximum
+        self._most_waiting = most_waiting
         self._used = 0
+        self._waiting_bytes = 0
         self._waiting: deque[_Turn] = deque()
         self._emptied: list[asyncio.Future[None]] = []
 
     async def acquire(self, size: int) -> None:
-        """Waits until ``size`` more bytes fit, behind all who wait already."""
+        """Waits until ``size`` more bytes fit, behind all who wait already.
+
+        Raises:
+            LimitExceeded: Too many bytes wait already.
+        """
         if not self._waiting and self._fits(size):
             self._used += size
             return
+        _require(
+            "max_waiting_bytes",
+            self._most_waiting,
+            self._waiting_bytes + size,
+            "the size of the publish requests that wait their turn",
+            "",
+        )
         turn = _Turn(size, asyncio.get_running_loop().create_future())
         self._waiting.append(turn)
+        self._waiting_bytes += size
         try:
             await turn.granted
         except asyncio.CancelledError:
@@ -221,6 +258,7 @@ class _ByteBudget:
     def _admit(self) -> None:
         while self._waiting and self._fits(self._waiting[0].size):
             turn = self._waiting.popleft()
+            self._waiting_bytes -= turn.size
             if not turn.granted.cancelled():
                 self._used += turn.size
                 turn.granted.set_result(None)
@@ -230,4 +268,5 @@ class _ByteBudget:
             self.release(turn.size)
         elif turn in self._waiting:
             self._waiting.remove(turn)
+            self._waiting_bytes -= turn.size
             self._admit()

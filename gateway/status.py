@@ -22,6 +22,9 @@ MESSAGE_BYTES = 1024
 DETAILS_BYTES = 4600
 """How large a status's details become. They travel in HTTP/2 trailers, of which many clients take 8 KiB
 in all, encoded in base64. An error inside of a stream has no such limit."""
+STREAM_TEXT_BYTES = 8 * 1024
+"""How much of each text an error inside of a stream carries: with a hundred violations it stays below the
+4 MiB that default clients take."""
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _REASONS = error_pb2.ErrorReason.DESCRIPTOR.values_by_name
@@ -66,10 +69,14 @@ def stream_error(error: TidegateError) -> error_pb2.Error:
     return error_pb2.Error(
         code=status_number(error.reason),  # type: ignore[arg-type]
         reason=reason_number(error.reason),  # type: ignore[arg-type]
-        message=str(error),
-        metadata=error.facts(),
+        message=_shorten(str(error), STREAM_TEXT_BYTES),
+        metadata={name: _shorten(value, STREAM_TEXT_BYTES) for name, value in error.facts().items()},
         field_violations=[
-            error_pb2.FieldViolation(field=v.field, description=v.description, rule_id=v.rule_id)
+            error_pb2.FieldViolation(
+                field=_shorten(v.field, STREAM_TEXT_BYTES),
+                description=_shorten(v.description, STREAM_TEXT_BYTES),
+                rule_id=_shorten(v.rule_id, STREAM_TEXT_BYTES),
+            )
             for v in error.violations
         ],
     )

@@ -77,6 +77,11 @@ def batches_frame(entries: list[bytes]) -> bytes:
     return b"".join((b"\x12", varint(sum(map(len, entries))), *entries))
 
 
+def result_entry(result: bytes) -> bytes:
+    """Makes a serialized ``PublishStreamResult`` a finished entry of ``PublishStreamResponse.results``."""
+    return b"".join((b"\x0a", varint(len(result)), result))
+
+
 def _twins() -> descriptor_pool.DescriptorPool:
     """Builds the twins: the contract's messages, with what is passed on unread declared as bytes."""
     file = descriptor_pb2.FileDescriptorProto(name="twins.proto", package="twins", syntax="proto3")
