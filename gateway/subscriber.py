@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from gateway.selection import Selection, is_topic_name, is_topic_pattern
 from registry.errors import InvalidRequest, LimitExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
     from gateway.config import Config
     from gateway.log import Bounds, EventLog, Page, StoredBatch, TopicBounds
@@ -117,7 +118,7 @@ class Subscriber:
         self._open: set[Subscription] = set()
         self._draining = False
 
-    async def subscribe(self, wanted: Subscribing) -> AsyncIterator[Frame]:
+    async def subscribe(self, wanted: Subscribing) -> AsyncGenerator[Frame, None]:
         """Reads the log as ``wanted`` says; the frames end behind ``end_sequence`` or when draining.
 
         Raises:
@@ -130,8 +131,9 @@ class Subscriber:
         try:
             if self._draining:
                 subscription.drain()
-            async for frame in subscription.frames():
-                yield frame
+            async with aclosing(subscription.frames()) as frames:
+                async for frame in frames:
+                    yield frame
         finally:
             self._open.discard(subscription)
 
@@ -184,7 +186,7 @@ class Subscription:
         self._head = bounds.head
         self._head_ordinal = bounds.head_ordinal
         self._position, self._ordinal = _start(wanted, bounds)
-        self._last_append_time = 0
+        self._current_until = 0
         self._at_head = False
         self._gaps = _Gaps(wanted, bounds)
         self._draining = False
@@ -196,7 +198,7 @@ class Subscription:
         if self._reader:
             self._reader.cancel()
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def frames(self) -> AsyncGenerator[Frame, None]:
         """Answers the frames, in order, until the end that was asked for or until ``drain``."""
         loop = asyncio.get_running_loop()
         interval = self._wanted.heartbeat
@@ -207,7 +209,7 @@ class Subscription:
             if page is None:
                 yield DrainingFrame(self._position, RECONNECT_AFTER)
                 return
-            async for gap in self._look_for_gaps(page):
+            if gap := await self._look_for_gap(page):
                 yield gap
             for frame in self._take(page):
                 yield frame
@@ -253,7 +255,7 @@ class Subscription:
             entries.append(batch.entry)
             size += len(batch.entry)
             self._position, self._ordinal = batch.last_sequence, batch.ordinal
-            self._last_append_time = batch.append_time
+            self._current_until = max(self._current_until, batch.append_time)
         if entries:
             yield wire.batches_frame(entries)
         self._pass(page)
@@ -264,28 +266,32 @@ class Subscription:
         self._position = min(page.through, end) if end else page.through
         self._ordinal = page.ordinal
         self._head, self._head_ordinal = page.head, page.head_ordinal
-        self._at_head = self._at_head and page.through >= page.head
+        if page.through >= page.head:
+            self._current_until = time.time_ns()
+        else:
+            self._at_head = False
 
     def _cut(self, batches: tuple[StoredBatch, ...]) -> Iterator[StoredBatch]:
-        """Leaves out the events of a page's first and last batch that lie outside of what is wanted."""
-        end = self._wanted.end_sequence
+        """Leaves out what lies outside of the wanted sequences, or before a time that was still to come."""
+        end, from_time = self._wanted.end_sequence, self._wanted.from_time or 0
         for batch in batches:
             if end and batch.first_sequence > end:
                 return
+            if batch.append_time < from_time:
+                continue
             if batch.first_sequence <= self._position or (end and batch.last_sequence > end):
                 yield _part(batch, self._position + 1, end or batch.last_sequence)
             else:
                 yield batch
 
-    async def _look_for_gaps(self, page: Page) -> AsyncIterator[Gap]:
+    async def _look_for_gap(self, page: Page) -> Gap | None:
         if not self._gaps.possible(self._position, page.trimmed):
-            return
+            return None
         gap = self._gaps.find(self._position, await self._log.bounds(self._selection))
-        if gap is None:
-            return
-        if not self._wanted.skip_gaps:
+        if gap and not self._wanted.skip_gaps:
+            self._require_topics()
             raise EventsRemoved(gap.first_sequence, gap.last_sequence, gap.topics)
-        yield gap
+        return gap
 
     def _require_topics(self) -> None:
         for name in self._selection.names:
@@ -294,8 +300,8 @@ class Subscription:
 
     def _heartbeat(self) -> Heartbeat:
         now = time.time_ns()
-        behind = self._position < self._head and self._last_append_time > 0
-        lag = max(0.0, (now - self._last_append_time) / _NANOS) if behind else 0.0
+        behind = self._position < self._head and self._current_until > 0
+        lag = max(0.0, (now - self._current_until) / _NANOS) if behind else 0.0
         return Heartbeat(self._position, self._head, lag, max(0, self._head_ordinal - self._ordinal), now)
 
 
