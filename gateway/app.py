@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 SERVICES = ("tidegate.v1.EventService", "tidegate.v1.SchemaService", "tidegate.v1.TopicService")
 RECEIVE_BYTES = 64 * 1024 * 1024
 """The largest message that gRPC takes at all; what is larger than a limit of ours gets our own error."""
+LINGER_SECONDS = 0.2
+"""How long the last answers of a stopping gateway get to leave; watchers of its health end then too."""
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second gateway on the same port fails, instead of taking half of the calls
     ("grpc.max_receive_message_length", RECEIVE_BYTES),
@@ -82,7 +84,7 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Drains, and releases the log; takes ``drain_seconds`` at most, besides closing files."""
+        """Drains, and releases the log; takes ``drain_seconds`` and a moment, besides closing files."""
         await self._drain()
         await self._closing.aclose()
 
@@ -139,19 +141,17 @@ class Gateway:
     async def _drain(self) -> None:
         """Stops taking calls, tells the readers, waits for what was taken, and closes the server."""
         deadline = asyncio.get_running_loop().time() + self._config.drain_seconds
-        await self._health.enter_graceful_shutdown()
         self._limits.drain()
         self._events.drain()
         self._subscriber.drain()
         try:
             async with asyncio.timeout_at(deadline):
+                await self._health.enter_graceful_shutdown()
                 await self._publisher.drain()
+                await self._limits.idle()
         except TimeoutError:
-            _log.warning(
-                "not all publish requests were settled in time", drain_seconds=self._config.drain_seconds
-            )
-        remaining = max(0.0, deadline - asyncio.get_running_loop().time())
-        await self._server.stop(grace=remaining)
+            _log.warning("not all calls ended in time", drain_seconds=self._config.drain_seconds)
+        await self._server.stop(grace=LINGER_SECONDS)
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Handler = Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]
     Around = Callable[[str, Handler], Handler]
 
+_HEALTH = "/grpc.health."
+
 _log = structlog.get_logger("tidegate.rpc")
 
 
@@ -98,8 +100,16 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: TidegateErr
 
 
 def _one_line(text: str) -> str:
-    """Answers the sentence as a status carries it: short, since HTTP/2 limits headers."""
-    return text if len(text) <= 500 else f"{text[:499]}…"
+    """Answers the sentence as a status carries it: short, since HTTP/2 limits headers.
+
+    There, whatever is not printable ASCII takes three bytes for each of its own.
+    """
+    size = 0
+    for index, character in enumerate(text):
+        size += 1 if " " <= character <= "~" else 3 * len(character.encode())
+        if size > 500:
+            return f"{text[:index]}…"
+    return text
 
 
 class TelemetryInterceptor(_Around):
@@ -129,20 +139,41 @@ class LimitInterceptor(_Around):
     def __init__(self, config: Config) -> None:
         self._maximum = config.max_streams
         self._open = 0
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._draining = False
 
     def drain(self) -> None:
-        """Refuses every call from now on."""
+        """Refuses every call from now on, but not those about the gateway's health."""
         self._draining = True
 
-    def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:  # noqa: ARG002
-        """Answers ``handler`` with the limits put in front of it."""
+    async def idle(self) -> None:
+        """Waits until no call is under way, besides those about the gateway's health."""
+        await self._idle.wait()
 
+    def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:
+        """Answers ``handler`` with the limits put in front of it."""
+        limited = self._limited(handler) if streaming else handler
+        return limited if method.startswith(_HEALTH) else self._counted(limited)
+
+    def _counted(self, handler: Handler) -> Handler:
         async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             if self._draining:
                 raise Draining
-            if not streaming:
+            self._under_way += 1
+            self._idle.clear()
+            try:
                 return await handler(request, context)
+            finally:
+                self._under_way -= 1
+                if not self._under_way:
+                    self._idle.set()
+
+        return handle
+
+    def _limited(self, handler: Handler) -> Handler:
+        async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             if self._open >= self._maximum:
                 raise LimitExceeded(
                     "max_streams", self._maximum, self._open + 1, "the number of open streams"
