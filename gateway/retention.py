@@ -36,6 +36,8 @@ class Retention:
                 await self.trim_all()
             except TidegateError as error:
                 _log.warning("retention failed; trying again", error=str(error), **error.facts())
+            except Exception:  # noqa: BLE001 - whatever it is, it must not end retention for good
+                _log.exception("retention failed; trying again")
 
     async def trim_all(self) -> None:
         """Removes all that is to be removed now."""
@@ -43,18 +45,21 @@ class Retention:
             if topic.max_age or topic.max_bytes:
                 await self._trim(topic)
         for name, bounds in (await self._log.bounds(EVERYTHING)).topics.items():
-            if name not in self._topics and bounds.batch_count:
-                await self.remove(name)
+            if bounds.batch_count:
+                await self.remove_orphan(name)
 
-    async def remove(self, name: str) -> None:
-        """Removes all events of a topic.
+    async def remove_orphan(self, name: str) -> None:
+        """Removes all events of a topic that doesn't exist; leaves those of one that does, or comes to.
+
+        Nothing is awaited between the look at the topics and the call of ``trim``, which takes effect
+        before whatever is appended later: so no event of a topic of the same name made meanwhile is lost.
 
         Raises:
             StorageFull, StorageReadOnly, StorageFailed.
         """
-        trimmed = await self._log.trim(name, keep_bytes=0)
-        while trimmed.more:
-            trimmed = await self._log.trim(name, keep_bytes=0)
+        more = True
+        while more and name not in self._topics:
+            more = (await self._log.trim(name, keep_bytes=0)).more
 
     async def _trim(self, topic: Topic) -> None:
         before = time.time_ns() - int(topic.max_age.total_seconds() * 1e9) if topic.max_age else None

@@ -56,7 +56,10 @@ class TopicService(TopicServiceServicer):
         for name in _GATEWAY_FIELDS:
             if asked.HasField(name):
                 raise InvalidRequest(f"topic.{name}", "is set by the gateway alone; leave it out")
+        if asked.etag:
+            raise InvalidRequest("topic.etag", "is set by the gateway alone; leave it out")
         await self._require_types(asked.subject, asked.types)
+        await self._retention.remove_orphan(asked.name)
         topic = await self._topics.create(
             asked.name,
             asked.subject,
@@ -108,7 +111,7 @@ class TopicService(TopicServiceServicer):
         if bounds.event_count and not request.force:
             raise TopicNotEmpty(topic.name, bounds.event_count)
         await self._topics.delete(topic.name, request.etag)
-        await self._retention.remove(topic.name)
+        await self._retention.remove_orphan(topic.name)
         return pb.DeleteTopicResponse()
 
     async def _bounds(self, name: str) -> TopicBounds:
