@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import difflib
 import secrets
+from bisect import bisect
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.errors import EventTypeNotAccepted, TopicAlreadyExists, TopicChanged, TopicNotFound
+from gateway.selection import is_topic_name
 from registry.errors import LimitExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+NEIGHBOURS = 20
+"""How many names on either side of a wrong one are compared with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Topics:
         self._store = store
         self._maximum = maximum
         self._topics: dict[str, Topic] = {}
+        self._spellings: _Spellings | None = None
 
     async def open(self) -> None:
         """Loads the topics from the store."""
@@ -93,7 +99,8 @@ class Topics:
         """
         topic = self._topics.get(name)
         if topic is None:
-            raise TopicNotFound(name, difflib.get_close_matches(name, self._topics, n=3))
+            self._spellings = self._spellings or _Spellings(self._topics)
+            raise TopicNotFound(name, self._spellings.near(name))
         return topic
 
     async def create(
@@ -121,6 +128,7 @@ class Topics:
         if not await self._store.put(topic, ""):
             raise TopicAlreadyExists(name)
         self._topics[name] = topic
+        self._spellings = None
         return topic
 
     async def update(self, name: str, etag: str, **changes: Any) -> Topic:
@@ -148,12 +156,37 @@ class Topics:
         if not await self._store.delete(name, current.etag):
             raise TopicChanged(name, current.etag)
         self._topics.pop(name, None)
+        self._spellings = None
 
     def _current(self, name: str, etag: str) -> Topic:
         topic = self.get(name)
         if etag and etag != topic.etag:
             raise TopicChanged(name, topic.etag)
         return topic
+
+
+class _Spellings:
+    """Finds names that are close to a wrong one, at a cost that hardly grows with their number.
+
+    Keeps them in two orders, in which names that begin or end alike stand side by side.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._forwards = sorted(names)
+        self._backwards = sorted(name[::-1] for name in self._forwards)
+
+    def near(self, name: str) -> list[str]:
+        """Answers at most three names, the closest first."""
+        if not is_topic_name(name):
+            return []
+        alike = set(_around(self._forwards, name))
+        alike.update(found[::-1] for found in _around(self._backwards, name[::-1]))
+        return difflib.get_close_matches(name, alike, n=3)
+
+
+def _around(names: list[str], name: str) -> list[str]:
+    place = bisect(names, name)
+    return names[max(0, place - NEIGHBOURS) : place + NEIGHBOURS]
 
 
 def _new_etag() -> str:
