@@ -137,7 +137,7 @@ class EventsRemoved(TidegateError):
     def __init__(self, first_sequence: int, last_sequence: int, topics: Sequence[str]) -> None:
         super().__init__(
             f"retention removed events of {', '.join(topics)} between sequences {first_sequence} and "
-            f"{last_sequence}. Start at {last_sequence + 1}, or set on_gap to ON_GAP_SKIP to go on behind gaps."
+            f"{last_sequence}. Start at {last_sequence + 1}, or set on_gap to ON_GAP_SKIP to go on behind it."
         )
         self.first_sequence = first_sequence
         self.last_sequence = last_sequence
