@@ -60,9 +60,7 @@ def compile_sources(sources: Mapping[str, str], limits: SchemaLimits = _DEFAULT_
     _check_paths(own)
     with tempfile.TemporaryDirectory(prefix="tidegate-schema-") as folder:
         for name, text in own.items():
-            path = Path(folder, "sources", name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", newline="")
+            _write_source(Path(folder, "sources", name), name, text)
         return _compile(Path(folder), sorted(own), limits)
 
 
@@ -108,6 +106,14 @@ def _check_paths(sources: Mapping[str, str]) -> None:
     ]
     if problems:
         raise InvalidSchema(problems)
+
+
+def _write_source(path: Path, name: str, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except UnicodeEncodeError:
+        raise InvalidSchema([Violation(name, "is no Unicode text")]) from None
 
 
 def _compile(folder: Path, names: Sequence[str], limits: SchemaLimits) -> Compiled:
