@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tidegate.cursor import Cursor, Gap, Start
 from tidegate.received import Batch
 from tidegate.v1 import event_pb2, event_service_pb2
@@ -66,7 +65,7 @@ def test_streams_that_break_anywhere_add_up_to_the_log(log, data):
 
 
 def test_latest_resumes_where_it_was_opened():
-    """A subscription from LATEST that breaks before its first event goes on at the position it was opened at."""
+    """A subscription from LATEST that breaks before its first event goes on where it was opened."""
     cursor = make_cursor(Start.LATEST)
     assert cursor.next_request().start_position == event_service_pb2.START_POSITION_LATEST
     cursor.take(frame(opened={"position": 41}))
@@ -95,7 +94,7 @@ def test_starts_are_what_the_contract_says():
 
 
 def test_the_end_is_known():
-    """A subscription with an end is finished when its position reaches it, be it by an event or by a heartbeat."""
+    """A subscription with an end is finished when its position reaches it, be it by a heartbeat."""
     cursor = make_cursor(end_sequence=10)
     cursor.take(frame(opened={"position": 0}))
     cursor.advance(9)

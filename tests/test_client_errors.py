@@ -1,4 +1,4 @@
-"""The client's exceptions: one a reason of the catalogue, made from calls and from errors inside of streams."""
+"""The client's exceptions: one a reason of the catalogue, made from calls and from in-stream errors."""
 
 import pickle
 
@@ -6,7 +6,6 @@ import grpc
 import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
-
 from tidegate import errors
 from tidegate.connection import is_worth_reconnecting
 from tidegate.v1 import error_pb2
@@ -119,7 +118,7 @@ def test_errors_survive_pickling(cls):
 
 
 def test_what_reconnecting_can_heal():
-    """Streams are opened anew after faults of the transport and of a stopping gateway, and after no others."""
+    """Streams are opened anew after faults of the transport and of a stopping gateway, and no others."""
     codes = grpc.StatusCode
     assert is_worth_reconnecting(errors.Unreachable("x"))
     assert is_worth_reconnecting(errors.Draining("x"))

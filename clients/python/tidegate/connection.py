@@ -126,13 +126,14 @@ class Connection:
         """
         call = self._open().unary_unary(
             f"/tidegate.v1.{method}",
-            request_serializer=Message.SerializeToString,
+            request_serializer=type(request).SerializeToString,
             response_deserializer=answer.FromString,
         )
         try:
             return await call(request, timeout=self._timeout)
         except grpc.aio.AioRpcError as error:
-            raise error_of_call(error, self.server) from error
+            # All that gRPC's error says is in ours; its traceback would only bury it.
+            raise error_of_call(error, self.server) from None
 
     def stream_publish(self, answer: Callable[[bytes], Any]) -> grpc.aio.StreamStreamCall[bytes, Any]:
         """Opens a PublishStream; requests are given as bytes."""
@@ -147,7 +148,7 @@ class Connection:
         """Opens a Subscribe stream."""
         method = self._open().unary_stream(
             "/tidegate.v1.EventService/Subscribe",
-            request_serializer=Message.SerializeToString,
+            request_serializer=type(request).SerializeToString,
             response_deserializer=answer,
         )
         return method(request)
