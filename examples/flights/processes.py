@@ -65,17 +65,16 @@ async def running_gateway(folder: Path) -> AsyncIterator[str]:
             ready = re.search(r" ready on (\S+),", line)
             if ready is None:
                 raise DemoError(f"the gateway did not start: {line}{messages.read_text(encoding='utf-8')}")
-            async with _noticing_end(process, messages):
+            async with _noticing_end(process):
                 yield ready[1]
 
 
 @asynccontextmanager
-async def _noticing_end(process: Process, messages: Path) -> AsyncIterator[None]:
+async def _noticing_end(process: Process) -> AsyncIterator[None]:
     """Ends what goes on in the context if the process ends before it: the others would wait for it."""
 
     async def watch() -> None:
-        status = await process.wait()
-        raise DemoError(f"the gateway ended with {status}: {messages.read_text(encoding='utf-8')[-2000:]}")
+        raise DemoError(f"the gateway ended with {await process.wait()}, in the middle of it")
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -41,10 +41,7 @@ def parse_event(line: bytes, message_class: type[Message], *, envelope: bool) ->
     Raises:
         BadLine: It is no JSON, or does not fit the event type.
     """
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadLine(f"is no JSON: {error}") from error
+    values = _parse_json(line)
     if not isinstance(values, dict):
         raise BadLine(f"is a JSON {_name_kind(values)}, but must be an object")
     if not envelope:
@@ -57,6 +54,17 @@ def parse_event(line: bytes, message_class: type[Message], *, envelope: bool) ->
         time=_parse_time(values["time"]) if values.get("time") else None,
         attributes=values.get("attributes", {}),
     )
+
+
+def _parse_json(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BadLine(f"is no JSON: {error.msg} at column {error.colno}") from error
+    except UnicodeDecodeError as error:
+        raise BadLine(f"is no text in UTF-8: {error.reason} at byte {error.start + 1}") from error
+    except RecursionError as error:
+        raise BadLine("is nested too deep") from error
 
 
 def _parse_message(values: dict[str, Any], message_class: type[Message]) -> Message:

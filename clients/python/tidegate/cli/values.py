@@ -134,12 +134,12 @@ POSITION = PositionType()
 
 
 def format_age(age: timedelta) -> str:
-    """Answers an age in the largest unit that fits it without a rest, as ``AGE`` reads it."""
+    """Answers an age in days, or in the largest unit below that fits it without a rest."""
     seconds = age.total_seconds()
-    for unit, size in sorted(SECONDS.items(), key=lambda item: -item[1]):
-        if seconds % size == 0:
-            return f"{int(seconds // size)}{unit}"
-    return f"{seconds}s"
+    for unit in ("d", "h", "m"):
+        if seconds % SECONDS[unit] == 0:
+            return f"{seconds // SECONDS[unit]:.0f}{unit}"
+    return f"{seconds:g}s"
 
 
 def format_size(size: int) -> str:
