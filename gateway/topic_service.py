@@ -59,7 +59,8 @@ class TopicService(TopicServiceServicer):
         if asked.etag:
             raise InvalidRequest("topic.etag", "is set by the gateway alone; leave it out")
         await self._require_types(asked.subject, asked.types)
-        await self._retention.remove_orphan(asked.name)
+        if (await self._bounds(asked.name)).batch_count:
+            await self._retention.remove_orphan(asked.name)
         topic = await self._topics.create(
             asked.name,
             asked.subject,
