@@ -26,7 +26,13 @@ from registry.errors import InvalidSchema, Violation
 from registry.measure import measure_problems
 from registry.paths import path_problems
 from registry.schema import SchemaLimits
-from registry.supplied import VALIDATE_FILE, is_reserved_package, is_supplied_name, supplied_files
+from registry.supplied import (
+    VALIDATE_FILE,
+    is_reserved_package,
+    is_supplied_name,
+    supplied_files,
+    take_supplied,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +49,7 @@ def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
     limits = SchemaLimits(**job["limits"])
     _limit_process(limits)
+    take_supplied((folder / "supplied.binpb").read_bytes())
     try:
         result = _compile(folder, job["names"], limits)
     except InvalidSchema as error:

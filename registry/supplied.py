@@ -11,8 +11,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
-from google.protobuf import descriptor_pb2
-from protovalidate._gen.buf.validate import validate_pb
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +24,37 @@ _RESERVED_PACKAGES = (*_OWN_PACKAGES, "tidegate")
 _SOURCES = ("google.protobuf", "google.type", "google.rpc", "google.rpc.context", "google.api")
 
 
-@cache
+_taken: dict[str, bytes] = {}
+
+
 def supplied_files() -> Mapping[str, bytes]:
     """Answers the supplied files: serialized ``FileDescriptorProto`` by file name."""
+    return _taken or _installed()
+
+
+@cache
+def supplied_set() -> bytes:
+    """Answers the supplied files as one serialized ``FileDescriptorSet``."""
+    result = FileDescriptorSet()
+    for data in supplied_files().values():
+        result.file.add().MergeFromString(data)
+    return result.SerializeToString()
+
+
+def take_supplied(supplied: bytes) -> None:
+    """Makes this process supply what another one's ``supplied_set`` answers.
+
+    For a short-lived process: to import all that has these files takes longer than to compile a schema.
+    """
+    _taken.update(
+        (file.name, file.SerializeToString()) for file in FileDescriptorSet.FromString(supplied).file
+    )
+
+
+@cache
+def _installed() -> Mapping[str, bytes]:
+    from protovalidate._gen.buf.validate import validate_pb  # noqa: PLC0415 - see take_supplied
+
     modules = (
         import_module(f"{package}.{module.name}")
         for package in _SOURCES
@@ -36,15 +63,6 @@ def supplied_files() -> Mapping[str, bytes]:
     )
     files = {module.DESCRIPTOR.name: bytes(module.DESCRIPTOR.serialized_pb) for module in modules}
     return files | {VALIDATE_FILE: validate_pb.desc().proto.to_binary()}
-
-
-@cache
-def supplied_set() -> bytes:
-    """Answers the supplied files as one serialized ``FileDescriptorSet``."""
-    result = descriptor_pb2.FileDescriptorSet()
-    for data in supplied_files().values():
-        result.file.add().MergeFromString(data)
-    return result.SerializeToString()
 
 
 def is_supplied_name(name: str) -> bool:

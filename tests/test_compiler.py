@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-FEW = settings(max_examples=max(settings().max_examples // 5, 1))
+FEW = settings(max_examples=max(settings().max_examples // 8, 1))
 """Each example takes a process or two."""
 Kind = pb.FieldDescriptorProto
 
