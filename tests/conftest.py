@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,25 +15,32 @@ from hypothesis import HealthCheck, settings
 
 from gateway.app import Gateway
 from gateway.config import Config
+from tests.shop import Shop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-settings.register_profile("short", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("long", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "short", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "long", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile(os.environ.get("TIDEGATE_TEST_PROFILE", "short"))
 
 
 def config_in(folder: Path, **settings_: Any) -> Config:
     """Settings of a gateway on a free port, with its file in ``folder``."""
-    return Config(**{"listen": "127.0.0.1:0", "engine": f"sqlite://{folder}/log.db", "drain_seconds": 5.0} | settings_)
+    return Config(
+        **{"listen": "127.0.0.1:0", "engine": f"sqlite://{folder}/log.db", "drain_seconds": 5.0} | settings_
+    )
 
 
 @pytest.fixture
 def start_gateway(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Gateway]]:
-    """Starts gateways over one file: ``async with start_gateway(max_topics=3) as gateway``."""
+    """Starts gateways, one after another, over one file; takes their settings."""
 
     @asynccontextmanager
     async def start(**settings_: Any) -> AsyncIterator[Gateway]:
@@ -80,3 +88,62 @@ def module_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway
     """A gateway for a whole module of synchronous tests."""
     with gateway_in_thread(config_in(tmp_path_factory.mktemp("gateway"))) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a stopped gateway's file that has the shop's schema and topics: made once, copied."""
+    folder = tmp_path_factory.mktemp("stocked")
+
+    async def stock() -> None:
+        async with (
+            Gateway(config_in(folder)) as gateway,
+            grpc.aio.insecure_channel(gateway.address) as channel,
+        ):
+            await Shop(channel).open()
+
+    asyncio.run(stock())
+    return folder
+
+
+@pytest.fixture
+def start_shop(tmp_path: Path, stocked: Path) -> Callable[..., AbstractAsyncContextManager[Shop]]:
+    """Starts gateways, one after another, over one file that has the shop; takes their settings."""
+    shutil.copytree(stocked, tmp_path, dirs_exist_ok=True)
+
+    @asynccontextmanager
+    async def start(**settings_: Any) -> AsyncIterator[Shop]:
+        async with (
+            Gateway(config_in(tmp_path, **settings_)) as gateway,
+            grpc.aio.insecure_channel(gateway.address) as channel,
+        ):
+            yield Shop(channel, gateway)
+
+    return start
+
+
+@pytest.fixture
+async def shop(start_shop: Callable[..., AbstractAsyncContextManager[Shop]]) -> AsyncIterator[Shop]:
+    """A gateway with the shop's schema (version 1) and its topics, reached by plain stubs."""
+    async with start_shop() as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def module_shop(tmp_path_factory: pytest.TempPathFactory, stocked: Path) -> Iterator[Callable[..., None]]:
+    """Runs ``async`` functions of a shop, one after another, against one gateway: for properties."""
+    folder = tmp_path_factory.mktemp("shop")
+    shutil.copytree(stocked, folder, dirs_exist_ok=True)
+    with asyncio.Runner() as runner:
+        gateway = Gateway(config_in(folder))
+        runner.run(gateway.__aenter__())
+        channel = runner.run(_channel(gateway.address))
+        try:
+            yield lambda use: runner.run(use(Shop(channel, gateway)))
+        finally:
+            runner.run(channel.close())
+            runner.run(gateway.__aexit__(None, None, None))
+
+
+async def _channel(address: str) -> grpc.aio.Channel:
+    return grpc.aio.insecure_channel(address)
