@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import protovalidate
 
-from registry.envelope import fields, reachable, typed_batch
+from registry.envelope import typed_batch
 from registry.errors import Violation
-from registry.wire import numbers
+from registry.fields import known_fields
+from registry.wire import numbers, subscript
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.descriptor_pool import DescriptorPool
-    from google.protobuf.message import Message
 
 _RULES = 1159
 """The number of the extensions ``buf.validate.message``, ``.oneof`` and ``.field``."""
@@ -34,11 +34,10 @@ class Demands:
 
     __slots__ = ("_batch", "_rules", "has_required", "has_rules")
 
-    def __init__(self, pool: DescriptorPool, descriptor: Descriptor, schema_version: int) -> None:
-        types = reachable(descriptor)
+    def __init__(self, pool: DescriptorPool, types: list[Descriptor], schema_version: int) -> None:
         self.has_required = any(field.is_required for kind in types for field in kind.fields)
         self.has_rules = any(map(_has_rules, types))
-        self._batch = typed_batch(pool, descriptor, schema_version)
+        self._batch = typed_batch(pool, types[0], schema_version)
         self._rules = protovalidate.Validator() if self.has_rules else None
 
     def __bool__(self) -> bool:
@@ -54,17 +53,20 @@ class Demands:
         except (protovalidate.EvaluationError, TypeError):
             return False
 
-    def first_unmet(self, batch: bytes, path: str) -> Violation | None:
-        """Words the first demand that a batch of a single event does not meet; None if it meets all.
+    def is_complete(self, batch: bytes) -> bool:
+        """Tells whether no required field is missing. Takes what ``met`` takes."""
+        return not self.has_required or bool(self._batch.FromString(batch).IsInitialized())
+
+    def first_broken_rule(self, batch: bytes, path: str) -> Violation | None:
+        """Words the first rule that a batch of a single, complete event breaks; None if it breaks none.
 
         Args:
             batch: As ``met`` takes it.
             path: Of the event's data.
         """
+        if self._rules is None:
+            return None
         typed: Any = self._batch.FromString(batch)
-        missing = _missing(typed.events[0].data, path) if self.has_required else None
-        if missing is not None or self._rules is None:
-            return missing
         try:
             found = self._rules.collect_violations(typed.events[0].data, fail_fast=True)
         except (protovalidate.EvaluationError, TypeError) as error:
@@ -73,43 +75,11 @@ class Demands:
 
 
 def _has_rules(descriptor: Descriptor) -> bool:
-    carriers = (descriptor, *descriptor.oneofs, *fields(descriptor))
+    carriers = (descriptor, *descriptor.oneofs, *known_fields(descriptor))
     return any(
         carrier.has_options and _RULES in numbers(carrier.GetOptions().SerializePartialToString())
         for carrier in carriers
     )
-
-
-def _missing(message: Message, path: str) -> Violation | None:
-    for field in message.DESCRIPTOR.fields:
-        if field.is_required and not message.HasField(field.name):
-            return Violation(f"{path}.{field.name}", f"required field {field.number} is missing")
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        name = f"{path}.[{field.full_name}]" if field.is_extension else f"{path}.{field.name}"
-        for below, inner in _elements(field, value, name):
-            found = _missing(below, inner)
-            if found is not None:
-                return found
-    return None
-
-
-def _elements(field: Any, value: Any, path: str) -> list[tuple[Message, str]]:
-    if not field.is_repeated:
-        return [(value, path)]
-    if not field.message_type.GetOptions().map_entry:
-        return [(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    if field.message_type.fields_by_name["value"].message_type is None:
-        return []
-    return [(item, f"{path}[{subscript(key)}]") for key, item in value.items()]
-
-
-def subscript(key: object) -> str:
-    """Writes a map's key as paths have it."""
-    if isinstance(key, bool):
-        return "true" if key else "false"
-    return f'"{key}"' if isinstance(key, str) else str(key)
 
 
 def _worded(violation: protovalidate.Violation, path: str) -> Violation:
@@ -118,6 +88,5 @@ def _worded(violation: protovalidate.Violation, path: str) -> Violation:
     for element in proto.field.elements if proto.field else ():
         where += f".{element.field_name}"
         if element.subscript is not None:
-            key = element.subscript.value
-            where += f"[{subscript(key)}]"
+            where += f"[{subscript(element.subscript.value)}]"
     return Violation(where, proto.message or f"rule {proto.rule_id} is broken", proto.rule_id)

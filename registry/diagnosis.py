@@ -6,15 +6,15 @@ the verdict is the parser's, and these are the words for it.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-from registry.demands import subscript
-from registry.envelope import checks_text, fields, is_message_set
 from registry.errors import Violation
+from registry.fields import checks_text, is_map_entry, is_message_set, known_fields
 from registry.wire import (
     END_GROUP,
     FIXED32,
@@ -26,10 +26,14 @@ from registry.wire import (
     Record,
     read_record,
     read_varint,
+    subscript,
 )
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
+
+RECORDS: Final = 50_000
+"""How many records the words for one rejection are worth; about 0.1 s."""
 
 _DEEPEST: Final = 100
 """How many messages deep parsers go, in all languages."""
@@ -58,28 +62,53 @@ class _Fault(Exception):
         self.path = path
 
 
+class _TooLong(Exception):
+    """The walk would take too long. Ends it."""
+
+
 class Diagnosis:
-    """Walks the bytes of messages along their descriptors, to say what a parser would only refuse."""
+    """Walks the bytes of messages along their descriptors, to say what a parser would only refuse.
 
-    __slots__ = ("_allow_unknown", "_data", "_in_version")
+    One a rejection: all its walks together look at ``RECORDS`` records at most, for a publisher decides
+    how many there are.
+    """
 
-    def __init__(self, data: bytes, *, schema_version: int = 0, allow_unknown: bool = False) -> None:
-        self._data = data
+    __slots__ = ("_allow_unknown", "_data", "_in_version", "_known", "_left", "_required")
+
+    def __init__(self, schema_version: int = 0) -> None:
+        """Takes the version to name, 0 for messages that are not of a schema."""
         self._in_version = f" in schema version {schema_version}" if schema_version else ""
-        self._allow_unknown = allow_unknown
+        self._known: dict[str, dict[int, FieldDescriptor]] = {}
+        self._left = RECORDS
 
-    def first_fault(self, descriptor: Descriptor, path: str, depth: int) -> Violation | None:
-        """Words the first malformed, too deep or unknown field; None if there is none.
+    def first_fault(
+        self,
+        descriptor: Descriptor,
+        data: bytes,
+        path: str,
+        depth: int,
+        *,
+        allow_unknown: bool = False,
+        required: bool = False,
+    ) -> Violation | None:
+        """Words the first malformed, too deep or unknown field; None if there is none, or none was reached.
 
         Args:
             descriptor: Of the message that the bytes are meant to be.
+            data: The bytes.
             path: Of the message, in the request.
             depth: How many messages it lies in, in what readers parse.
+            allow_unknown: Pass over unknown fields.
+            required: Word missing required fields too. They may stand in another occurrence of the same
+                message, so ask only where the parser says that some are missing.
         """
+        self._data, self._allow_unknown, self._required = data, allow_unknown, required
         try:
-            self._message(descriptor, 0, len(self._data), path, depth)
+            self._message(descriptor, 0, len(data), path, depth)
         except _Fault as fault:
             return Violation(fault.path, str(fault))
+        except _TooLong:
+            pass
         return None
 
     def _message(
@@ -90,11 +119,11 @@ class Diagnosis:
             raise _Fault(
                 path, f"lies deeper than {_DEEPEST} messages, counted from the frame of a subscription"
             )
-        known = {field.number: field for field in fields(descriptor)}
-        is_set, seen = is_message_set(descriptor), dict.fromkeys(known, 0)
+        known, seen, is_set = self._fields(descriptor), Counter[int](), is_message_set(descriptor)
         while position < end:
             record = self._record(position, end, path, descriptor.full_name)
             if record.wire_type == END_GROUP and record.number == group:
+                self._check_required(known, seen, path)
                 return record.end
             if is_set and (record.number, record.wire_type) == _ITEM:
                 position = self._item(descriptor, record.start, end, path, depth)
@@ -107,9 +136,25 @@ class Diagnosis:
             seen[field.number] += 1
         if group:
             raise _Fault(path, f"the group of field {group} does not end")
+        self._check_required(known, seen, path)
         return position
 
+    def _fields(self, descriptor: Descriptor) -> dict[int, FieldDescriptor]:
+        found = self._known.get(descriptor.full_name)
+        if found is None:
+            found = {field.number: field for field in known_fields(descriptor)}
+            self._known[descriptor.full_name] = found
+        return found
+
+    def _check_required(self, known: dict[int, FieldDescriptor], seen: Counter[int], path: str) -> None:
+        for field in known.values() if self._required else ():
+            if field.is_required and not seen[field.number]:
+                raise _Fault(f"{path}.{field.name}", f"required field {field.number} is missing")
+
     def _record(self, position: int, end: int, path: str, type_name: str) -> Record:
+        self._left -= 1
+        if self._left < 0:
+            raise _TooLong
         try:
             return read_record(self._data, position, end)
         except Malformed as error:
@@ -148,6 +193,7 @@ class Diagnosis:
             return
         position = record.start
         while position < record.end:
+            self._left -= 1
             try:
                 value, position = read_varint(self._data, position, record.end)
             except Malformed as error:
@@ -205,7 +251,7 @@ class Diagnosis:
             record = self._record(
                 self._skip(record, end, path, descriptor.full_name), end, path, descriptor.full_name
             )
-        field = next((known for known in fields(descriptor) if known.number == number), None)
+        field = self._fields(descriptor).get(number)
         if field is not None and field.message_type is not None and payload is not None:
             inner = f"{path}.[{field.full_name}]"
             self._message(field.message_type, payload.start, payload.end, inner, depth + 1)
@@ -216,13 +262,13 @@ class Diagnosis:
 
     def _keyed(self, field: FieldDescriptor, record: Record, path: str) -> str:
         """Writes a map's key instead of the entry's place, where the entry has a key that can be read."""
-        if field.message_type is None or not field.message_type.GetOptions().map_entry:
+        if field.message_type is None or not is_map_entry(field.message_type):
             return path
         try:
             entry: Any = GetMessageClass(field.message_type).FromString(self._data[record.start : record.end])
-        except DecodeError:
+            return f"{path.rpartition('[')[0]}[{subscript(entry.key)}]"
+        except (DecodeError, UnicodeDecodeError):
             return path
-        return f"{path.rpartition('[')[0]}[{subscript(entry.key)}]"
 
 
 def _below(path: str, field: FieldDescriptor, index: int) -> str:

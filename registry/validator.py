@@ -10,15 +10,17 @@ tree that comes out. Only an event type with required fields or rules has a seco
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError, EncodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from registry.demands import Demands
 from registry.diagnosis import Diagnosis
-from registry.envelope import BATCH, EVENT, FRAME_LEVELS, NORMAL, VERBATIM, can_nest, framed, merged_frame
+from registry.envelope import BATCH, EVENT, FRAME_LEVELS, NORMAL, VERBATIM, framed
 from registry.errors import VIOLATIONS_LISTED, InvalidEvents, Violation
+from registry.fields import can_nest, reachable
+from registry.merged import merged_frame
 from registry.wire import LENGTH_DELIMITED, Malformed, length_delimited, records
 
 if TYPE_CHECKING:
@@ -70,9 +72,10 @@ class BatchValidator:
         """
         self._type = pool.FindMessageTypeByName(type_name)
         self._schema_version = schema_version
-        self._frame = merged_frame(pool, self._type, schema_version)
-        self._is_deep = can_nest(self._type, _DISCARD_LEVELS - FRAME_LEVELS)
-        self._demands = Demands(pool, self._type, schema_version)
+        types = reachable(self._type)
+        self._frame = merged_frame(pool, types, schema_version)
+        self._is_deep = can_nest(types, _DISCARD_LEVELS - FRAME_LEVELS)
+        self._demands = Demands(pool, types, schema_version)
 
     def check(self, data: bytes, *, allow_unknown: bool, path: str) -> CheckedBatch:
         """Checks a batch and answers its canonical form, which means the same and passes as itself.
@@ -97,26 +100,32 @@ class BatchValidator:
 
     def _passes(self, canonical: bytes, *, allow_unknown: bool) -> bool:
         """Tells whether all events of a canonical batch pass."""
+        return self._has_shape(canonical, allow_unknown=allow_unknown) and (
+            not self._demands or self._demands.met(canonical)
+        )
+
+    def _has_shape(self, canonical: bytes, *, allow_unknown: bool) -> bool:
+        """Tells whether all events parse as the event type, without fields that must not be there."""
         try:
             frame: Any = self._frame.FromString(framed(canonical))
         except DecodeError:
             return False
         if allow_unknown:
             frame.batches.batches.events.ClearField("data")
-        if _has_unknown_deep(frame) if self._is_deep and not allow_unknown else _has_unknown(frame):
-            return False
-        return not self._demands or self._demands.met(canonical)
+        return not (_has_unknown(frame) or (self._is_deep and _has_unknown_deep(frame)))
 
     def _rejection(self, data: bytes, path: str, *, allow_unknown: bool) -> InvalidEvents:
         header, events, broken = _split(data)
+        words = _Words(Diagnosis(), Diagnosis(self._schema_version))
         violations: list[Violation] = []
         for index, event in self._culprits(events, allow_unknown=allow_unknown):
             if len(violations) == VIOLATIONS_LISTED:
                 return InvalidEvents(violations, len(violations) + 1, at_least=True)
-            violations.append(self._violation(event, f"{path}.events[{index}]", allow_unknown=allow_unknown))
+            where = f"{path}.events[{index}]"
+            violations.append(self._violation(event, where, words, allow_unknown=allow_unknown))
         if broken or not violations:
-            fault = Diagnosis(header).first_fault(BATCH, path, FRAME_LEVELS - 2)
-            violations.append(fault or Violation(path, f"does not parse as an EventBatch: {broken}"))
+            fault = words.envelope.first_fault(BATCH, header, path, FRAME_LEVELS - 2)
+            violations.append(fault or Violation(path, f"does not parse as {BATCH.full_name}: {broken}"))
         return InvalidEvents(violations, len(violations))
 
     def _culprits(self, events: list[bytes], *, allow_unknown: bool) -> Iterator[tuple[int, bytes]]:
@@ -134,24 +143,52 @@ class BatchValidator:
             return False
         return self._passes(canonical, allow_unknown=allow_unknown)
 
-    def _violation(self, batch: bytes, path: str, *, allow_unknown: bool) -> Violation:
+    def _violation(self, batch: bytes, path: str, words: _Words, *, allow_unknown: bool) -> Violation:
         """Words what is wrong with the only event of a batch."""
         event = batch[next(records(batch)).start :]
-        fault = Diagnosis(event).first_fault(EVENT, path, FRAME_LEVELS - 1)
+        fault = words.envelope.first_fault(EVENT, event, path, FRAME_LEVELS - 1)
         if fault is not None:
             return fault
         plain: Any = NORMAL.FromString(batch)
-        inner = f"{path}.data"
+        path = f"{path}.data"
         if not plain.IsInitialized():
-            return Violation(inner, "is absent; an event without content has data of length 0")
-        diagnosis = Diagnosis(
-            plain.events[0].data, schema_version=self._schema_version, allow_unknown=allow_unknown
-        )
+            return Violation(path, "is absent; an event without content has data of length 0")
+        data = plain.events[0].data
         return (
-            diagnosis.first_fault(self._type, inner, FRAME_LEVELS)
-            or (self._demands and self._demands.first_unmet(batch, inner))
-            or Violation(inner, f"does not parse as {self._type.full_name}")
+            words.data.first_fault(self._type, data, path, FRAME_LEVELS, allow_unknown=allow_unknown)
+            or self._unlocated(batch, path, allow_unknown=allow_unknown)
+            or self._missing(batch, data, path, words)
+            or self._demands.first_broken_rule(batch, path)
+            or Violation(path, f"fails as {self._type.full_name}")
         )
+
+    def _unlocated(self, batch: bytes, path: str, *, allow_unknown: bool) -> Violation | None:
+        """Words a fault of the shape that was too far inside to be found."""
+        try:
+            self._frame.FromString(framed(batch))
+        except DecodeError:
+            return Violation(path, f"does not parse as {self._type.full_name}")
+        if self._has_shape(batch, allow_unknown=allow_unknown):
+            return None
+        what = (
+            f"has fields that {self._type.full_name} does not know in schema version {self._schema_version}"
+        )
+        return Violation(path, what)
+
+    def _missing(self, batch: bytes, data: bytes, path: str, words: _Words) -> Violation | None:
+        if self._demands.is_complete(batch):
+            return None
+        fault = words.data.first_fault(
+            self._type, data, path, FRAME_LEVELS, allow_unknown=True, required=True
+        )
+        return fault or Violation(path, f"misses a required field of {self._type.full_name}")
+
+
+class _Words(NamedTuple):
+    """Finds the words for one rejection: for the envelope, and for the data of events."""
+
+    envelope: Diagnosis
+    data: Diagnosis
 
 
 def _canonical(data: bytes) -> tuple[bytes, int]:
@@ -197,6 +234,5 @@ def _split(data: bytes) -> tuple[bytes, list[bytes], str]:
             else:
                 header.append(piece)
     except Malformed as error:
-        header.append(data[position:])
         broken = str(error)
     return b"".join(header), events, broken

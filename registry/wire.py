@@ -1,4 +1,4 @@
-"""Protobuf's wire format, read and written by hand where C can't say what is wrong or where.
+"""Protobuf's wire format, read and written by hand where C can't say what is wrong or where; and paths.
 
 Slow: about a microsecond a record. Imports nothing.
 """
@@ -123,3 +123,10 @@ def records(data: bytes) -> Iterator[Record]:
 def numbers(data: bytes) -> set[int]:
     """Answers the numbers of a message's fields. Raises ``Malformed`` if it is none."""
     return {record.number for record in records(data)}
+
+
+def subscript(key: object) -> str:
+    """Writes a map's key as paths have it."""
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return f'"{key}"' if isinstance(key, str) else str(key)
