@@ -30,6 +30,8 @@ PAGE_SIZE: Final = 65_536
 """Bytes a page: the largest, which halves the time of a durable append of 100 kB against 4,096."""
 BUSY_TIMEOUT: Final = 10.0
 """Seconds to wait for another connection's write to the same file."""
+JOURNAL_BYTES: Final = 64 << 20
+"""What the file of the write-ahead log is cut to after a burst."""
 
 META: Final = struct.Struct("<qqqqqqIII")
 """``log_batch.meta``: first_sequence, append_time, ordinal; of the batch's kind through this batch: events,
@@ -101,6 +103,7 @@ class LogFile:
         connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
         connection.execute("PRAGMA secure_delete = OFF")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
         return connection
 
     def failure(self, error: sqlite3.Error) -> TidegateError:

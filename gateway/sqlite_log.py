@@ -21,18 +21,19 @@ from gateway.sqlite_file import LogFile
 from gateway.sqlite_ledger import topic_bounds
 from gateway.sqlite_opening import load
 from gateway.sqlite_reader import Reader, Wanted
-from gateway.sqlite_requests import RequestWindow
 from gateway.sqlite_trimmer import Trim, Trimmer
 from gateway.sqlite_writer import Committed, Writer
 from gateway.tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from gateway.log import Append, RequestKey
     from gateway.selection import Selection
     from gateway.sqlite_ledger import Kind, KindName, Ledger
+    from gateway.sqlite_requests import RequestWindow
+    from gateway.sqlite_trimmer import Slice
 
 TAIL_BYTES: Final = 32 << 20
 """How many bytes of recent batches are kept in memory by default."""
@@ -199,7 +200,7 @@ class SqliteLog:
             else:
                 outcome.future.set_exception(outcome.error)
 
-    def _learn(self, kinds: dict[KindName, Kind]) -> None:
+    def _learn(self, kinds: Mapping[KindName, Kind]) -> None:
         if not kinds.keys() <= self._kinds.keys():
             self._kinds_of.clear()
         self._kinds.update(kinds)
@@ -244,19 +245,19 @@ class SqliteLog:
 
     def _trim(self, trim: Trim, future: asyncio.Future[Trimmed], connection: sqlite3.Connection) -> None:
         try:
-            trimmed, kinds = self._trimmer.trim(connection, trim)
-        except sqlite3.Error as error:
-            self._loop.call_soon_threadsafe(self._trim_failed, future, self._file.failure(error))
+            done = self._trimmer.trim(connection, trim)
+        except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits must hear of it
+            failure = self._file.failure(error) if isinstance(error, sqlite3.Error) else error
+            self._loop.call_soon_threadsafe(self._trim_failed, future, failure)
         else:
-            self._loop.call_soon_threadsafe(self._trimmed, future, trimmed, kinds)
+            self._writer.wrote(done.written)
+            self._loop.call_soon_threadsafe(self._trimmed, future, done)
 
-    def _trimmed(
-        self, future: asyncio.Future[Trimmed], trimmed: Trimmed, kinds: dict[KindName, Kind]
-    ) -> None:
-        self._learn(kinds)
+    def _trimmed(self, future: asyncio.Future[Trimmed], done: Slice) -> None:
+        self._learn(done.kinds)
         self._tail.trimmed = self._trimmer.through
         self._trimming.discard(future)
-        future.set_result(trimmed)
+        future.set_result(done.trimmed)
 
     def _trim_failed(self, future: asyncio.Future[Trimmed], error: Exception) -> None:
         self._trimming.discard(future)

@@ -1,8 +1,9 @@
 """Reading the log from its file: pages behind a position, and positions in time.
 
 Every read is a few statements, each of which answers one row and is done: no statement stays open, for it
-would pin the write-ahead log. Between the statements of one read the log may be trimmed: batches are immutable,
-so a read finds each of them as it was or not at all. Imports nothing of gRPC or of the generated stubs.
+would pin the write-ahead log. Between the statements of one read the log may be trimmed: batches are
+immutable, so a read finds each of them as it was or not at all. Imports nothing of gRPC or of the generated
+stubs.
 """
 
 from __future__ import annotations
@@ -34,10 +35,9 @@ _CURSORS: Final = 200
 # CAST and group_concat join blobs byte for byte: the text in between is never looked at.
 _SCAN: Final = """
 SELECT CAST(group_concat(meta, '') AS BLOB) FROM (
-    SELECT meta FROM log_batch
-    WHERE first_sequence >= ifnull(
-        (SELECT first_sequence FROM log_batch WHERE first_sequence <= ?1 ORDER BY first_sequence DESC LIMIT 1), 0)
-    AND first_sequence <= ?2 ORDER BY first_sequence LIMIT ?3)
+    SELECT meta FROM log_batch WHERE first_sequence <= ?2 AND first_sequence >= ifnull((
+        SELECT first_sequence FROM log_batch WHERE first_sequence <= ?1 ORDER BY first_sequence DESC LIMIT 1
+    ), 0) ORDER BY first_sequence LIMIT ?3)
 """
 _BEGIN: Final = """
 SELECT first_sequence FROM log_batch WHERE first_sequence <= ? ORDER BY first_sequence DESC LIMIT 1
@@ -155,11 +155,7 @@ class Reader:
         """Answers the batches of ``metas``; None if one of them was trimmed meanwhile."""
         if not metas:
             return ()
-        if wanted.everything:
-            where, values = "first_sequence BETWEEN ? AND ?", (metas[0][FIRST], metas[-1][FIRST])
-        else:
-            where, values = f"first_sequence IN ({','.join([str(meta[FIRST]) for meta in metas])})", ()
-        entries = self._one(_ENTRIES.format(where), values)
+        entries = self._one(_ENTRIES.format(_where(metas, wanted)), ())
         ends = list(accumulate([meta[BYTES] for meta in metas]))
         if ends[-1] != len(entries):
             return None
@@ -172,6 +168,13 @@ class Reader:
     def _one(self, sql: str, values: Sequence[int]) -> bytes:
         (value,) = self.connection.execute(sql, values).fetchone()
         return value or b""
+
+
+def _where(metas: Sequence[Meta], wanted: Wanted) -> str:
+    if wanted.sparse:
+        return f"first_sequence IN ({','.join([str(meta[FIRST]) for meta in metas])})"
+    between = f"first_sequence BETWEEN {metas[0][FIRST]} AND {metas[-1][FIRST]}"
+    return between if wanted.everything else f"{between} AND kind IN ({','.join(map(str, wanted.kinds))})"
 
 
 def _last(meta: Meta) -> int:

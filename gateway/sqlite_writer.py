@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway import sqlite_requests
 from gateway.errors import StreamStopped
+from gateway.sqlite_file import PAGE_SIZE
 from gateway.sqlite_ledger import Entry
 from registry.errors import TidegateError
 
@@ -31,6 +32,9 @@ GROUP_BYTES: Final = 4 << 20
 """A group takes no more appends once it has this many bytes."""
 GROUP_APPENDS: Final = 2048
 """How many appends a group has at most."""
+CHECKPOINT_BYTES: Final = 16 << 20
+"""How much is written between two checkpoints."""
+_PAGES: Final = 3  # that a transaction rewrites besides its entries: the end of the table and of its index
 _STATEMENT_ROWS: Final = 128
 """Rows of the largest INSERT; smaller ones have every number of rows up to ``_EXACT_ROWS``."""
 _EXACT_ROWS: Final = 32
@@ -74,8 +78,9 @@ class Writer:
     def __init__(
         self, file: LogFile, ledger: Ledger, requests: RequestWindow, settle: Callable[[Committed], None]
     ) -> None:
-        self.ledger = ledger
-        self.written = 0
+        self.checkpoint_due = threading.Event()
+        self._ledger = ledger
+        self._written = 0
         self._file = file
         self._requests = requests
         self._settle = settle
@@ -91,6 +96,16 @@ class Writer:
     def run(self, job: Callable[[sqlite3.Connection], None]) -> None:
         """Queues a job, which gets the writer's connection outside of any transaction and must not raise."""
         self._queue.put(job)
+
+    def wrote(self, size: int) -> None:
+        """Counts the bytes that a transaction wrote, and calls for a checkpoint once they are many.
+
+        For the writer's thread.
+        """
+        self._written += size + _PAGES * PAGE_SIZE
+        if self._written >= CHECKPOINT_BYTES:
+            self._written = 0
+            self.checkpoint_due.set()
 
     def close(self) -> None:
         """Commits what was queued and ends the thread. Blocks."""
@@ -136,14 +151,14 @@ class Writer:
                 outcome.fail(failure)
             return Committed(group)
         entry.post()
-        self.written += entry.size
+        self.wrote(entry.size)
         if keys:
             hashes = [hash(key) for key in keys]
             self._requests.add(entry.ordinal, entry.time, hashes)
         return Committed(group, entry)
 
     def _place(self, group: list[Outcome]) -> tuple[Entry, _Requests]:
-        entry = Entry(self.ledger, time.time_ns())
+        entry = Entry(self._ledger, time.time_ns())
         placed: _Requests = {}
         for outcome in group:
             try:
@@ -224,6 +239,6 @@ def _inserts(rows: list[Row]) -> list[tuple[str, list[Any]]]:
 
 
 _INSERTS: Final = {
-    number: "INSERT INTO log_batch VALUES " + ", ".join(["(?, ?, ?, ?)"] * number)
+    number: f"INSERT INTO log_batch VALUES {', '.join(['(?, ?, ?, ?)'] * number)}"  # noqa: S608  # no values
     for number in (*range(1, _EXACT_ROWS + 1), _STATEMENT_ROWS)
 }
