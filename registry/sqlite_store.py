@@ -170,15 +170,16 @@ class SqliteSchemaStore:
             )
 
     def _advance(self, schema: SchemaVersion) -> None:
+        """Makes the version the subject's latest one; the first one makes the subject."""
+        values = {"subject": schema.subject, "version": schema.version, "time": _micros(schema.create_time)}
         if schema.version == 1:
-            row = {"name": schema.subject, "latest_version": 1, "create_time": _micros(schema.create_time)}
-            self._db.table("schema_subjects").insert(row, ignore=True)
-        changed = self._db.execute(
-            "UPDATE schema_subjects SET latest_version = :version "
-            "WHERE name = :subject AND latest_version = :before",
-            {"version": schema.version, "subject": schema.subject, "before": max(schema.version - 1, 1)},
-        ).rowcount
-        if changed != 1:
+            sql = "INSERT INTO schema_subjects VALUES (:subject, 1, :time) ON CONFLICT DO NOTHING"
+        else:
+            sql = (
+                "UPDATE schema_subjects SET latest_version = :version "
+                "WHERE name = :subject AND latest_version = :version - 1"
+            )
+        if self._db.execute(sql, values).rowcount != 1:
             raise VersionConflict
 
     def _get(self, subject: str, reference: int | str) -> SchemaVersion | None:
@@ -201,6 +202,8 @@ class SqliteSchemaStore:
 
     def _similar_types(self, type_name: str) -> list[str]:
         last, package = _last_name(type_name), type_name.rpartition(".")[0]
+        if not last:
+            return []
         ranges = [(last, f"{last}\0"), (last[:3], f"{last[:3]}{_HIGHEST}")]
         found: set[str] = set()
         for column, first, end in (
