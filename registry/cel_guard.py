@@ -45,10 +45,8 @@ _UTF8 = 4
 _LOGIC = frozenset({"!_", "@not_strictly_false", "_&&_", "_||_"})
 _COMPARISONS = frozenset({"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "startsWith", "endsWith"})
 _SEARCHES = frozenset({"contains", "indexOf", "lastIndexOf"})
-_TIME_PARTS = frozenset(
-    f"get{part}"
-    for part in "FullYear Month Date DayOfMonth DayOfWeek DayOfYear Hours Minutes Seconds Milliseconds".split()
-)
+_PARTS = "FullYear Month Date DayOfMonth DayOfWeek DayOfYear Hours Minutes Seconds Milliseconds"
+_TIME_PARTS = frozenset("get" + part for part in _PARTS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is known where an expression stands: the variables around it, and sizes that were checked before."""
+    """What is known where an expression stands: the variables around it, and sizes checked before."""
 
     ranges: Mapping[str, Path | None]
     limits: Mapping[Path, int]
@@ -275,5 +273,6 @@ def _searched(name: str, sizes: list[Bound]) -> Bound:
     needle = sizes[1].scaled(1 / _SEARCHED_A_STEP) + ONE
     return sizes[0].times(
         needle,
-        f"{name}() searches for a text that grows with the event; limit that first, as in size(this.name) <= 100 && …",
+        f"{name}() searches for a text that grows with the event; limit that first, "
+        f"as in size(this.name) <= 100 && …",
     )

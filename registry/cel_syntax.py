@@ -50,8 +50,8 @@ _MESSAGES = {
     "Reference": "name 1 string, overload_id 3 string*, value 4 Constant",
     "ListType": "elem_type 1 Type",
     "MapType": "key_type 1 Type, value_type 2 Type",
-    "Type": "null 2 int32|, primitive 3 int32|, wrapper 4 int32|, well_known 5 int32|, list_type 6 ListType|, "
-    "map_type 7 MapType|, message_type 9 string|, type 11 Type|",
+    "Type": "null 2 int32|, primitive 3 int32|, wrapper 4 int32|, well_known 5 int32|, "
+    "list_type 6 ListType|, map_type 7 MapType|, message_type 9 string|, type 11 Type|",
     "ReferenceEntry": "key 1 int64, value 2 Reference",
     "TypeEntry": "key 1 int64, value 2 Type",
     "CheckedExpr": "reference_map 2 ReferenceEntry*, type_map 3 TypeEntry*, expr 4 Expr",

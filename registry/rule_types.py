@@ -51,10 +51,12 @@ PREDEFINED_THIS = {
 
 
 def is_map(field: FieldDescriptor) -> bool:
+    """Whether the field is a map."""
     return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
 def field_type(field: FieldDescriptor) -> cel.Type:
+    """The type of the whole field: a list or map where it is one."""
     if is_map(field):
         key, value = field.message_type.fields
         return cel.Type.Map(value_type(key), value_type(value))
@@ -62,6 +64,7 @@ def field_type(field: FieldDescriptor) -> cel.Type:
 
 
 def value_type(field: FieldDescriptor) -> cel.Type:
+    """The type of one value of the field."""
     if field.message_type is not None:
         return message_type(field.message_type)
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
@@ -70,4 +73,5 @@ def value_type(field: FieldDescriptor) -> cel.Type:
 
 
 def message_type(message: Descriptor) -> cel.Type:
+    """The type of a message; well-known ones stand for what CEL makes of them."""
     return cel.Type(message.full_name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from cel_expr_python import cel
@@ -19,6 +20,8 @@ from registry.cel_guard import check_cost
 from registry.cel_library import environment
 from registry.cel_syntax import MalformedTree, constants_in, parse_checked
 from registry.errors import VIOLATIONS_LISTED, InvalidSchema, Violation
+from registry.regex_cost import FEW_PLACES, steps_a_character
+from registry.regex_syntax import UnreadablePattern
 from registry.rule_options import RuleOptions
 from registry.rule_trial import compile_problems, run_problems
 from registry.rule_types import PREDEFINED_THIS, field_type, is_map, message_type, value_type
@@ -61,7 +64,7 @@ def check_rules(pool: DescriptorPool, type_names: Sequence[str]) -> None:
     messages = [it for file in files for it in _messages_in(file.message_types_by_name.values())]
     rules = list(_cel_rules(options, messages))
     _refuse(_count_problems(rules))
-    _refuse(_list_problems(options, messages))
+    _refuse(_standard_problems(options, messages))
     _refuse(_Compiler(pool).problems(rules))
     _refuse(compile_problems(messages, options))
     _refuse(run_problems(messages))
@@ -112,7 +115,7 @@ def _cel_rules(options: RuleOptions, messages: Sequence[Descriptor]) -> Iterator
         for field in message.fields:
             yield from _field_rules(message, field, options.of(field))
     for extension, rules in options.predefined():
-        standard = extension.containing_type
+        standard: Any = extension.containing_type
         variables = {
             "this": PREDEFINED_THIS.get(standard.name, cel.Type.DYN),
             "rules": message_type(standard),
@@ -133,7 +136,8 @@ def _field_rules(message: Descriptor, field: FieldDescriptor, rules: Any) -> Ite
     yield from _own_rules(message, field, rules, field_type(field))
     kind = rules.WhichOneof("type") if rules else None
     if kind == "map" and is_map(field):
-        key, value = field.message_type.fields
+        entry: Any = field.message_type
+        key, value = entry.fields
         yield from _own_rules(message, field, rules.map.keys, value_type(key))
         yield from _own_rules(message, field, rules.map.values, value_type(value))
     elif kind == "repeated":
@@ -151,26 +155,27 @@ def _count_problems(rules: Sequence[CelRule]) -> Iterator[Violation]:
             )
 
 
-def _list_problems(options: RuleOptions, messages: Sequence[Descriptor]) -> Iterator[Violation]:
+def _standard_problems(options: RuleOptions, messages: Sequence[Descriptor]) -> Iterator[Violation]:
     for message in messages:
         for field in message.fields:
-            rules = options.of(field)
-            longest = _longest_list(rules) if rules else 0
-            if longest > VALUES_LISTED:
-                yield Violation(
-                    field.full_name, f"a rule lists {longest:,} values; the limit is {VALUES_LISTED:,}"
-                )
+            for problem in _costs(options.of(field)):
+                yield Violation(field.full_name, problem)
 
 
-def _longest_list(rules: Any) -> int:
-    """The length of the longest list in a rules message and those that it holds."""
-    longest = 0
-    for field, value in rules.ListFields():
+def _costs(rules: Any) -> Iterator[str]:
+    """What costs too much in a rules message and those that it holds."""
+    for field, value in rules.ListFields() if rules else ():
         held = value if field.is_repeated else [value]
-        longest = max(longest, len(held))
-        if field.message_type is not None and len(held) <= VALUES_LISTED:
-            longest = max(longest, *(_longest_list(it) for it in held))
-    return longest
+        if len(held) > VALUES_LISTED:
+            yield f"{field.name} lists {len(held):,} values; the limit is {VALUES_LISTED:,}"
+        elif field.name == "pattern":
+            try:
+                _pattern_steps(value)
+            except Unbounded as error:
+                yield str(error)
+        elif field.message_type is not None:
+            for it in held:
+                yield from _costs(it)
 
 
 class _Compiler:
@@ -203,7 +208,7 @@ class _Compiler:
     def _compiled_problem(self, rule: CelRule) -> str:
         compiled = self._environment(rule.variables).compile(rule.expression)
         checked = parse_checked(compiled.serialize())
-        check_cost(checked, _accept_pattern)
+        check_cost(checked, _pattern_steps)
         if compiled.return_type().name() not in _VERDICTS:
             return f"the CEL expression must give a bool or a string, not {compiled.return_type().name()}"
         constants = constants_in(checked)
@@ -218,5 +223,21 @@ class _Compiler:
         return self._environments[key]
 
 
-def _accept_pattern(_: str) -> float:
-    return 1
+def _pattern_steps(pattern: str) -> float:
+    """The steps that the pattern takes for each character of a text.
+
+    Raises:
+        Unbounded: It takes too many, or can't be read.
+    """
+    if len(pattern) > EXPRESSION_BYTES:
+        raise Unbounded(f"the pattern has {len(pattern):,} characters; the limit is {EXPRESSION_BYTES:,}")
+    try:
+        steps = steps_a_character(pattern)
+    except UnreadablePattern as error:
+        raise Unbounded(f"the pattern can't be read: {error}") from error
+    if steps == inf:
+        raise Unbounded(
+            f"the pattern has more than {FEW_PLACES} places that a text may be at together: "
+            f"anchor it with ^, or lower its repetition counts"
+        )
+    return steps
