@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 COMMANDS = {
-    "serve": "Run a gateway.",
+    "serve": "Run a gateway until Ctrl-C or SIGTERM, then drain it.",
     "schema": "Register and read schemas.",
     "topic": "Make, change, read and delete topics.",
     "publish": "Publish events from JSON lines.",
-    "subscribe": "Write events as JSON lines.",
+    "subscribe": "Write events as JSON lines, until Ctrl-C.",
 }
-"""From each command's name, which is also its module's and its function's, to the first line of its help."""
+"""From a command's name, which is its module's and its function's too, to the first sentence of its help."""
 
 INTERRUPTED = 130
 
@@ -97,7 +97,7 @@ def cli(ctx: click.Context, server: str) -> None:
 def main() -> None:
     """Runs the command line and ends the process with the exit code that fits."""
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(prog_name="tidegate", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

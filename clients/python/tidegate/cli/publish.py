@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, RenderableColumn, TimeElapsedColumn
 
 from tidegate.cli.lines import BadLine, parse_event, read_lines
 from tidegate.cli.output import format_count
@@ -45,7 +45,11 @@ REFUSED_AT_MOST = 100
 @click.option("--envelope", is_flag=True, help="Lines are objects with id, key, time, attributes and data.")
 @click.pass_obj
 def publish(server: str, topic: str, file: IO[bytes], event_type: str, *, envelope: bool) -> None:
-    """Publish the events in FILE, or those on stdin: one JSON object a line, the event's data in ProtoJSON.
+    """Publish events from JSON lines.
+
+    FILE, or stdin, has one JSON object a line: the event's data in ProtoJSON, or with --envelope an object
+    with id, key, time, attributes and data, of which only data must be there. Events are written with the
+    schema's latest version.
 
     A line that is refused is named on stderr, with its field and rule; the other lines are published all the
     same, and the exit code is then 1. After 100 refused lines publishing ends.
@@ -91,6 +95,10 @@ class Outcome:
     last: int = 0
     refused: int = 0
     failure: Exception | None = None
+
+    def __rich__(self) -> str:
+        """Answers what stands beside the progress bar."""
+        return format_count(self.published, "event")
 
     def settle(self, number: int, future: asyncio.Future[Published]) -> None:
         """Notes what became of one line."""
@@ -161,7 +169,7 @@ def _progress(file: IO[bytes], outcome: Outcome) -> Iterator[Callable[[bytes], N
         return
     status = os.fstat(file.fileno())
     size = status.st_size if stat.S_ISREG(status.st_mode) else None
-    count = TextColumn("{task.fields[events]:,} events")
-    with Progress(BarColumn(), count, TimeElapsedColumn(), console=console, transient=True) as progress:
-        bar = progress.add_task("", total=size, events=0)
-        yield lambda line: progress.update(bar, advance=len(line) + 1, events=outcome.published)
+    columns = (BarColumn(), RenderableColumn(outcome), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=size)
+        yield lambda line: progress.advance(bar, len(line) + 1)

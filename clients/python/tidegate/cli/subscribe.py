@@ -56,7 +56,7 @@ def subscribe(
     limit: int | None,
     until: str | None,
 ) -> None:
-    """Write the events of TOPICs to stdout, one JSON object a line, until Ctrl-C.
+    """Write events as JSON lines, until Ctrl-C.
 
     A TOPIC may be a pattern: `*` stands for one level, `>` for all below. Each line has topic, sequence,
     type, schema_version, id, key, time, attributes and data: ProtoJSON with the field names of the schema

@@ -139,7 +139,7 @@ def format_age(age: timedelta) -> str:
     for unit in ("d", "h", "m"):
         if seconds % SECONDS[unit] == 0:
             return f"{seconds // SECONDS[unit]:.0f}{unit}"
-    return f"{seconds:g}s"
+    return f"{seconds:.6f}".rstrip("0").rstrip(".") + "s"
 
 
 def format_size(size: int) -> str:

@@ -1,0 +1,65 @@
+"""Runs the command ``tidegate`` in processes of its own, as a shell would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TIDEGATE = (sys.executable, "-m", "tidegate.cli")
+SECONDS = 60
+
+
+def run_tidegate(*arguments: str | Path, **settings) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end; ``stdin`` is text, ``cwd`` a folder, all else environment variables."""
+    stdin, cwd = settings.pop("stdin", ""), settings.pop("cwd", None)
+    return subprocess.run(
+        [*TIDEGATE, *map(str, arguments)],
+        input=stdin,
+        cwd=cwd,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+@contextmanager
+def start_tidegate(*arguments: str | Path, **settings) -> Iterator[subprocess.Popen[str]]:
+    """Starts a command with pipes for its streams; it is ended with the context."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = subprocess.Popen([*TIDEGATE, *map(str, arguments)], text=True, **pipes | settings)
+    # What waits for a line of a process that says nothing more ends with it.
+    watchdog = threading.Timer(SECONDS, process.kill)
+    watchdog.start()
+    try:
+        yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+
+@contextmanager
+def serving(*arguments: str | Path) -> Iterator[str]:
+    """Runs a gateway as ``tidegate serve`` does; answers its address. It must end well on Ctrl-C."""
+    command = ("serve", "--listen", "127.0.0.1:0", *arguments)
+    with start_tidegate(*command, stderr=subprocess.DEVNULL) as process:
+        ready = process.stdout.readline()
+        assert " ready on " in ready, ready
+        yield ready.split(" ready on ")[1].split(",")[0]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0

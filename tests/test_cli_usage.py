@@ -1,0 +1,214 @@
+"""The command line where no gateway is needed: help, wrong usage, and how it starts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from tidegate.cli import COMMANDS, cli
+from tidegate.cli.values import (
+    AGE,
+    BYTES,
+    HIGHEST_SEQUENCE,
+    POSITION,
+    SECONDS,
+    SIZE,
+    Position,
+    format_age,
+    format_size,
+)
+
+from tests.command_line import run_tidegate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def every_command() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yields all commands with the words that name them."""
+    waiting: list[tuple[tuple[str, ...], click.Command]] = [((), cli)]
+    while waiting:
+        words, command = waiting.pop()
+        yield words, command
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            names = command.list_commands(context)
+            waiting += [((*words, name), command.get_command(context, name)) for name in names]
+
+
+@pytest.mark.parametrize("words", [words for words, _ in every_command()], ids=" ".join)
+def test_every_command_explains_itself_with_examples(words: tuple[str, ...]) -> None:
+    """Each command answers --help with what it does, its options and an example of itself."""
+    shown = CliRunner().invoke(cli, [*words, "--help"], prog_name="tidegate")
+    assert shown.exit_code == 0
+    assert re.search(r"\n\n  [A-Z]\w+[^.]*\.", shown.output)
+    assert f"    {' '.join(('tidegate', *words))}" in shown.output.split("Examples:")[1]
+
+
+def test_the_list_of_commands_says_what_each_command_says() -> None:
+    """The root's list, which is written without importing the commands, is made of their own words."""
+    context = click.Context(cli)
+    for name, sentence in COMMANDS.items():
+        assert cli.get_command(context, name).help.split("\n\n")[0] == sentence
+
+
+def parse(words: list[str]) -> None:
+    """Parses a command line as click does, without running it."""
+    command, context = cli, cli.make_context("tidegate", words)
+    while isinstance(command, click.Group):
+        rest = [*context._protected_args, *context.args]
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(name, rest, parent=context)
+    context.close()
+
+
+@pytest.mark.parametrize("words", [words for words, _ in every_command()], ids=" ".join)
+def test_examples_of_the_help_are_right_usage(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each example of the help has arguments and options that exist, and values that are taken."""
+    monkeypatch.chdir(tmp_path)
+    for file in (
+        "proto/flights.proto",
+        "proto/shop/v1/*.proto",
+        "shop.binpb",
+        "departures.jsonl",
+        "tidegate.toml",
+    ):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    shown = CliRunner().invoke(cli, [*words, "--help"], prog_name="tidegate").output
+    examples = re.findall(r"^ +(tidegate .*?)(?: [|<>].*)?$", shown.split("Examples:")[1], re.MULTILINE)
+    assert examples
+    for example in examples:
+        parse(shlex.split(example)[1:])
+
+
+def test_help_and_wrong_usage_come_without_grpc() -> None:
+    """The root command answers without importing gRPC, which takes longer than all the rest."""
+    check = "import sys; from tidegate.cli import cli; cli.main(['--help'], standalone_mode=False); "
+    command = [sys.executable, "-c", check + "print(sorted(sys.modules))"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "'click'" in loaded
+    assert "'grpc'" not in loaded
+    assert "'google.protobuf'" not in loaded
+
+
+WRONG = [
+    ([], "Usage: tidegate"),
+    (["publsh"], "No such command 'publsh'"),
+    (["--server", "localhost", "topic", "list"], "HOST:PORT, such as 127.0.0.1:7420"),
+    (["--server", "http://localhost:80", "topic", "list"], "'http://localhost:80' is no address"),
+    (["--server", "localhost:99999", "topic", "list"], "is no address"),
+    (["topic", "create", "a.b"], "Missing option '--subject'"),
+    (["topic", "create", "a.b", "--subject", "s", "--retain-bytes", "10XB"], "'10XB' is no size"),
+    (["topic", "create", "a.b", "--subject", "s", "--retain-bytes", "10"], "such as 10GB; or none"),
+    (["topic", "create", "a.b", "--subject", "s", "--retain-age", "7 days"], "'7 days' is no age"),
+    (["topic", "create", "a.b", "--subject", "s", "--retain-age", "-7d"], "such as 7d; or none"),
+    (["topic", "create", "a.b", "--subject", "s", "--retain-age", "0d"], "'0d' must be above 0"),
+    (["topic", "create", "a.b", "--subject", "s", "--unknown-fields", "drop"], "'reject', 'allow'"),
+    (["topic", "update", "a.b"], "name at least one setting"),
+    (["topic", "update", "a.b", "--all-types", "--type", "x.Y"], "contradict each other"),
+    (["subscribe"], "Missing argument 'TOPIC...'"),
+    (
+        ["subscribe", "a", "--from", "yesterday"],
+        "earliest, latest, a sequence such as 1200, or a time such as",
+    ),
+    (["subscribe", "a", "--from", "2013-01-04T12:00:00"], "has no time zone: add Z for UTC"),
+    (["subscribe", "a", "--from", "0"], "they go from 1 to 9223372036854775807"),
+    (["subscribe", "a", "--from", "9223372036854775808"], "is no sequence"),
+    (["subscribe", "a", "--limit", "0"], "not in the range x>=1"),
+    (["subscribe", "a", "--until", "tomorrow"], "caught-up"),
+    (["publish", "a"], "Missing option '--type'"),
+    (["publish", "a", "--type", "x.Y", "no-such-file.jsonl"], "No such file"),
+    (["schema", "register", "s"], "Name either .proto files or one --descriptor-set"),
+    (["schema", "register", "s", "no-such-file.proto"], "does not exist"),
+    (["schema", "get", "s", "--version", "0"], "not in the range"),
+    (["serve", "--listen", "7420"], "must be HOST:PORT, such as 127.0.0.1:7420"),
+    (["serve", "--engine", "postgres://x"], "must be sqlite:///ABSOLUTE/PATH"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), WRONG, ids=[" ".join(words) or "nothing" for words, _ in WRONG]
+)
+def test_wrong_usage_ends_with_2_and_the_way_out(arguments: list[str], said: str) -> None:
+    """What is typed wrong ends with exit code 2 before anything is tried, and says what would be right."""
+    result = CliRunner().invoke(cli, arguments, prog_name="tidegate")
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
+def test_exit_codes_and_streams_of_the_process() -> None:
+    """Help is a result on stdout with exit code 0; wrong usage is a message on stderr with 2."""
+    shown = run_tidegate("--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("Usage: tidegate")
+    wrong = run_tidegate("topic", "create")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "tidegate topic create --help" in wrong.stderr
+
+
+@pytest.mark.parametrize("setting", ["max_topics = 0", "max_topics = 'x'", "colour = 1", "max_topics ="])
+def test_a_wrong_setting_ends_with_2(setting: str, tmp_path: Path) -> None:
+    """A settings file that can't be right is wrong usage, and the message names the file or the setting."""
+    (tmp_path / "tidegate.toml").write_text(setting, encoding="utf-8")
+    result = CliRunner().invoke(cli, ["serve", "--config", str(tmp_path / "tidegate.toml")])
+    assert result.exit_code == 2
+    assert setting.split(" ", maxsplit=1)[0] in result.output or "tidegate.toml" in result.output
+
+
+@given(number=st.integers(1, 10**6), unit=st.sampled_from(sorted(BYTES)))
+def test_sizes_are_numbers_with_units(number: int, unit: str) -> None:
+    """A size is its number times its unit, whatever the case of the unit, or is refused as too large."""
+    if number * BYTES[unit] > HIGHEST_SEQUENCE:
+        with pytest.raises(click.BadParameter, match="must be above 0 and at most"):
+            SIZE.convert(f"{number}{unit}", None, None)
+    else:
+        assert SIZE.convert(f"{number}{unit.lower()}", None, None) == number * BYTES[unit]
+
+
+@given(seconds=st.integers(1, 10**9))
+def test_ages_are_written_as_they_are_read(seconds: int) -> None:
+    """An age that was written is read as the same age."""
+    assert AGE.convert(format_age(timedelta(seconds=seconds)), None, None) == seconds
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.sampled_from(["Z", "+00:00"]))
+def test_times_with_a_zone_are_positions(time: datetime, zone: str) -> None:
+    """Each RFC 3339 time is a position."""
+    text = time.isoformat().replace("+00:00", zone)
+    assert POSITION.convert(text, None, None) == Position(time=time)
+
+
+@given(st.text())
+def test_any_other_text_is_refused_in_words(text: str) -> None:
+    """No text makes a value fail other than by a message."""
+    for kind in (AGE, SIZE, POSITION):
+        with suppress(click.BadParameter):
+            kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(0, "0 B"), (999, "999 B"), (1_500, "1.5 kB"), (10**10, "10.0 GB"), (5 * 10**15, "5000.0 TB")],
+)
+def test_sizes_are_shown_for_people(size: int, shown: str) -> None:
+    """A number of bytes is shown in the unit that fits."""
+    assert format_size(size) == shown
+
+
+def test_units_are_those_that_people_know() -> None:
+    """An hour has 3,600 seconds; a GB has 10^9 bytes and a GiB 2^30."""
+    assert (SECONDS["h"], BYTES["GB"], BYTES["GiB"]) == (3_600, 10**9, 2**30)
