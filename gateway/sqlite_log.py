@@ -149,9 +149,9 @@ class SqliteLog:
                 topics.setdefault(kind.topic, []).append(kind)
         head, ordinal = self._tail.head, self._tail.head_ordinal
         known = {topic: topic_bounds(kinds) for topic, kinds in topics.items()}
-        position: tuple[int, int] | None = None
-        if time is not None:
-            position = await self._on_reader(lambda reader: reader.position_at(time, head))
+        if time is None:
+            return Bounds(head, ordinal, known)
+        position = await self._on_reader(lambda reader: reader.position_at(time, head))
         return Bounds(head, ordinal, known, *(position or (head, ordinal)))
 
     async def trim(
