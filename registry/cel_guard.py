@@ -59,16 +59,22 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is known where an expression stands: the variables around it, and sizes checked before."""
+    """What is known where an expression stands: the variables around it, and sizes checked before.
+
+    ``ranges`` has the map that each variable runs over, ``sizes`` what its values are as large as.
+    """
 
     ranges: Mapping[str, Path | None]
+    sizes: Mapping[str, Bound]
     limits: Mapping[Path, int]
 
-    def with_variable(self, name: str, ranges: Path | None) -> Scope:
+    def with_variable(self, name: str, ranges: Path | None, elements: Bound) -> Scope:
         """Inside a comprehension. Whatever is known of another variable of that name is forgotten."""
         bound = {**self.ranges, name: ranges}
         kept = {other: None if path and path[0] == name else path for other, path in bound.items()}
-        return Scope(kept, {path: limit for path, limit in self.limits.items() if path[0] != name})
+        size = elements if elements.is_constant else Bound(0, {name: 1})
+        limits = {path: limit for path, limit in self.limits.items() if path[0] != name}
+        return Scope(kept, {**self.sizes, name: size}, limits)
 
     def given(self, condition: Any, *, holds: bool) -> Scope:
         """Where ``condition`` was found true, or false."""
@@ -87,7 +93,7 @@ def check_cost(checked: Any, inspect_pattern: Callable[[str], float]) -> None:
         Unbounded: The expression may cost more than linear time or memory, or too much of it.
     """
     guard = _Guard(types_of(checked), inspect_pattern)
-    guard.measure(checked.expr, Scope({"this": None}, {}))
+    guard.measure(checked.expr, Scope({"this": None}, {"this": Bound(0, {"this": 1})}, {}))
 
 
 def _hold(bound: Bound) -> None:
@@ -120,9 +126,7 @@ class _Guard:
 
     def _ident_expr(self, expr: Any, scope: Scope) -> Measure:
         name = expr.ident_expr.name
-        known = name in scope.ranges and not self._is(is_small, expr)
-        size = Bound(0, {name: 1}) if known else ONE
-        return Measure(self._limited(expr, size, scope), ONE)
+        return Measure(self._limited(expr, scope.sizes.get(name, ONE), scope), ONE)
 
     def _limited(self, expr: Any, size: Bound, scope: Scope) -> Bound:
         path = path_of(expr)
@@ -158,7 +162,9 @@ class _Guard:
         loop = expr.comprehension_expr
         elements, path = self.measure(loop.iter_range, scope), path_of(loop.iter_range)
         count = Bound(scope.limits[path]) if path in scope.limits else elements.size
-        inner = scope.with_variable(loop.iter_var, path if self._is_map(loop.iter_range) else None)
+        inner = scope.with_variable(
+            loop.iter_var, path if self._is_map(loop.iter_range) else None, elements.size
+        )
         step = self._step(loop, inner)
         again = (
             f"for each {loop.iter_var!r} it reads again what grows with the event; "

@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
 
-from registry.regex_syntax import Characters, Choice, Node, Pattern, Repeat, Sequence, Start, parse_pattern
+from registry.regex_syntax import (
+    NOTHING,
+    Characters,
+    Choice,
+    Node,
+    Pattern,
+    Repeat,
+    Sequence,
+    Start,
+    parse_pattern,
+)
 
 FEW_PLACES = 64
 """How many places a pattern may have whatever its automaton."""
@@ -164,5 +174,6 @@ def _is_anchored(node: Node) -> bool:
     if isinstance(node, Choice):
         return all(map(_is_anchored, node.parts))
     if isinstance(node, Sequence):
-        return bool(node.parts) and _is_anchored(node.parts[0])
+        parts = [part for part in node.parts if part != NOTHING]
+        return bool(parts) and _is_anchored(parts[0])
     return isinstance(node, Start)
