@@ -171,6 +171,8 @@ def _ended(status: int, said: str, limits: SchemaLimits) -> Violation:
         return Violation(
             "max_bytes", f"it compiles to more than {limits.max_bytes:,} bytes of descriptors; shorten names"
         )
+    if "RecursionError" in said:
+        return Violation("schema", "it is nested too deeply; simplify it")
     if status < 0:
         name = signal.Signals(-status).name
         return Violation(

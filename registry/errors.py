@@ -117,7 +117,7 @@ class EventTypeTaken(TidegateError):
     def __init__(self, type_name: str, subject: str, owner: str) -> None:
         super().__init__(
             f"message {type_name} can't be registered under subject {subject!r}: it belongs to subject "
-            f"{owner!r}. Register it there, or rename its package."
+            f"{owner!r}. Register the files that share it there, or give this copy a package of its own."
         )
         self.type = type_name
         self.subject = subject

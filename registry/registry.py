@@ -222,7 +222,7 @@ class Registry:
 
     async def _check_owners(self, subject: str, compiled: Compiled) -> None:
         owners = await self._store.owners(compiled.types)
-        for type_name, owner in owners.items():
+        for type_name, owner in sorted(owners.items()):
             if owner != subject:
                 raise EventTypeTaken(type_name, subject, owner)
 

@@ -24,6 +24,7 @@ from grpc_tools import protoc
 from registry.descriptors import build_pool, canonical_files, fingerprint, message_types
 from registry.errors import InvalidSchema, Violation
 from registry.measure import measure_problems
+from registry.names import shown
 from registry.paths import path_problems
 from registry.schema import SchemaLimits
 from registry.supplied import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 NEWEST_EDITION = Edition.EDITION_2023
 _PLACE = re.compile(r"(?P<place>[^:]+\.proto(?::\d+:\d+)?): (?P<text>.*)")
+_IMPORT = re.compile(r'Import "(?P<name>[^"]+)" was not found')
 _DIAGNOSTICS_BYTES = 1024 * 1024
 
 
@@ -188,8 +190,18 @@ def _diagnosed(text: str) -> list[Violation]:
     for line in text.splitlines():
         match = _PLACE.fullmatch(line)
         if match and not match["text"].startswith("warning:") and match["text"] != "File not found.":
-            problems[Violation(match["place"], match["text"])] = None
-    return list(problems) or [Violation("schema", f"protoc refuses it: {text.strip()[:500]}")]
+            problems[Violation(match["place"], _advised(match["text"], text))] = None
+    return list(problems) or [Violation("schema", f"protoc refuses it: {shown(text.strip())}")]
+
+
+def _advised(problem: str, text: str) -> str:
+    """Adds the way out of the most common mistake: an import that was not sent."""
+    match = _IMPORT.match(problem)
+    if match is None or f"{match['name']}: File not found." not in text:
+        return shown(problem)
+    if is_supplied_name(match["name"]):
+        return f"{shown(problem)} The registry supplies google/* and buf/validate/*, but has no such file."
+    return f"{shown(problem)} Send it with the schema."
 
 
 def _conclude(folder: Path, limits: SchemaLimits) -> dict[str, object]:
@@ -205,7 +217,9 @@ def _conclude(folder: Path, limits: SchemaLimits) -> dict[str, object]:
         if VALIDATE_FILE in (file.name for file in files):
             _check_rules(pool, types)
     except (DecodeError, TypeError, ValueError, KeyError) as error:
-        raise InvalidSchema([Violation("schema", f"its descriptors can't be loaded: {error}")]) from None
+        raise InvalidSchema(
+            [Violation("schema", f"its descriptors can't be loaded: {shown(str(error))}")]
+        ) from None
     _refuse(
         [Violation("max_bytes", over) for over in _over(len(data), limits.max_bytes, "bytes of descriptors")]
     )

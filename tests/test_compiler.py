@@ -231,6 +231,8 @@ SOURCES: dict[str, tuple[dict[str, str], str]] = {
         {"a.proto": 'syntax="proto3"; import "b.proto";', "b.proto": 'syntax="proto3"; import "a.proto";'},
         "a.proto:1:18",
     ),
+    "file of the machine": ({"a.proto": 'syntax = "proto3"; import "/etc/passwd";'}, "a.proto:1:20"),
+    "file of the sandbox": ({"a.proto": 'syntax = "proto3"; import "../job.json";'}, "a.proto:1:20"),
     "itself": ({"a.proto": 'syntax = "proto3"; import "a.proto";'}, "a.proto:1:20"),
     "duplicate": ({"a.proto": 'syntax = "proto3"; message A {} message A {}'}, "a.proto:1:41"),
     "twice in two files": (
@@ -319,6 +321,8 @@ SETS: dict[str, list[pb.FileDescriptorProto]] = {
     ],
     "itself": [a_file(dependency=["a.proto"])],
     "cycle": [a_file(dependency=["b.proto"]), a_file(name="b.proto", dependency=["a.proto"])],
+    "file of the machine": [a_file(dependency=["/etc/passwd"])],
+    "file of the sandbox": [a_file(dependency=["../job.json"])],
     "missing import": [a_file(dependency=["b.proto"])],
     "public dependency that is not there": [a_file(public_dependency=[7])],
     "syntax": [a_file(syntax="proto9")],
