@@ -157,10 +157,7 @@ class SqliteLog:
     async def trim(
         self, topic: str, *, before_time: int | None = None, keep_bytes: int | None = None
     ) -> Trimmed:
-        """Removes the oldest batches of a topic, in one slice; see ``EventLog.trim``.
-
-        Readers near the head may still be answered from memory what was just removed.
-        """
+        """Removes the oldest batches of a topic, in one slice; see ``EventLog.trim``."""
         if self._closing is not None:
             raise Draining
         future: asyncio.Future[Trimmed] = self._loop.create_future()
@@ -251,11 +248,12 @@ class SqliteLog:
             self._loop.call_soon_threadsafe(self._trim_failed, future, failure)
         else:
             self._writer.wrote(done.written)
-            self._loop.call_soon_threadsafe(self._trimmed, future, done)
+            self._loop.call_soon_threadsafe(self._trimmed, trim.topic, future, done)
 
-    def _trimmed(self, future: asyncio.Future[Trimmed], done: Slice) -> None:
+    def _trimmed(self, topic: str, future: asyncio.Future[Trimmed], done: Slice) -> None:
         self._learn(done.kinds)
-        self._tail.trimmed = self._trimmer.through
+        if done.trimmed.batches:
+            self._tail.remove(topic, done.trimmed.through)
         self._trimming.discard(future)
         future.set_result(done.trimmed)
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SCANNED: Final = 2048
 """How many batches one page looks through at most: about 0.3 ms of the event loop's time."""
 
+PAGES: Final = 1024
+"""How many pages are kept for the readers that ask for the same ones, until the next commit."""
+
 
 class _Waiters:
     """The readers that wait at the head for the same thing."""
@@ -64,6 +67,7 @@ class Tail:
         self._batches: list[StoredBatch] = []
         self._lasts: list[int] = []
         self._begin = 0
+        self._removed: dict[str, int] = {}
         self._pages: dict[tuple[Selection, int, int], Page] = {}
         self._waiters: dict[tuple[Selection, int], _Waiters] = {}
         self._by_name: dict[str, set[_Waiters]] = {}
@@ -86,11 +90,19 @@ class Tail:
         self._wake(start, {batch.topic for batch in batches})
         self._evict()
 
+    def remove(self, topic: str, through: int) -> None:
+        """Leaves out a topic's batches up to ``through`` from now on: they were trimmed."""
+        self._removed[topic] = through
+        self.trimmed = max(self.trimmed, through)
+        self._pages.clear()
+
     def page(self, selection: Selection, after: int, max_bytes: int) -> Page:
         """Answers what lies behind ``after``, which the tail must cover; looks through a bounded number."""
         key = (selection, after, max_bytes)
         page = self._pages.get(key)
         if page is None:
+            if len(self._pages) >= PAGES:
+                self._pages.clear()
             start = bisect_right(self._lasts, after, self._begin)
             page = self._pages[key] = self._cut(selection, start, after, max_bytes)
         return page
@@ -125,6 +137,9 @@ class Tail:
     def _cut(self, selection: Selection, start: int, after: int, max_bytes: int) -> Page:
         run = self._batches[start : start + SCANNED]
         found = _select(run, selection)
+        if run and run[0].first_sequence <= self.trimmed:
+            removed = self._removed
+            found = [batch for batch in found if batch.last_sequence > removed.get(batch.topic, 0)]
         page = _fit(found, max_bytes)
         if len(page) < len(found):
             last = page[-1]
