@@ -36,9 +36,12 @@ _MESSAGE = (
 enum Q { Q_ZERO = 0; Q_ONE = 1; }
 message M {
   option (buf.validate.message).cel = { id: "the.rule" message: "broken" expression: "true" };
-  string a = 1; string b = 2; repeated string xs = 3; repeated string ys = 4; M m = 5; repeated M ms = 6;
-  map<string, M> mm = 7; map<string, string> sm = 8; google.protobuf.Any any = 9; google.protobuf.Struct st = 10;
-  bytes by = 11; google.protobuf.Timestamp ts = 12; google.protobuf.Duration d = 13; int32 n = 14; uint32 u = 15;
+  string a = 1; string b = 2; repeated string xs = 3; repeated string ys = 4; M m = 5;
+  repeated M ms = 6;
+  map<string, M> mm = 7; map<string, string> sm = 8; google.protobuf.Any any = 9;
+  google.protobuf.Struct st = 10;
+  bytes by = 11; google.protobuf.Timestamp ts = 12; google.protobuf.Duration d = 13;
+  int32 n = 14; uint32 u = 15;
   double f = 16; bool ok = 17; Q q = 18; google.protobuf.StringValue w = 19; repeated int32 ns = 20;
   google.protobuf.FieldMask mask = 21; optional string maybe = 22;
 }
@@ -53,9 +56,13 @@ def compile_schema(text: str) -> bytes:
         supplied = FileDescriptorSet(file=map(FileDescriptorProto.FromString, supplied_files().values()))
         Path(folder, "supplied.binpb").write_bytes(supplied.SerializeToString())
         Path(folder, "t.proto").write_text(text)
-        command = "-m grpc_tools.protoc --descriptor_set_in=supplied.binpb -I. --include_imports -oout.binpb t.proto"
+        command = "--descriptor_set_in=supplied.binpb -I. --include_imports -oout.binpb t.proto"
         done = subprocess.run(
-            [sys.executable, *command.split()], cwd=folder, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "grpc_tools.protoc", *command.split()],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return Path(folder, "out.binpb").read_bytes()

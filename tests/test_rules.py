@@ -7,6 +7,7 @@ from typing import Any
 
 import protovalidate
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,7 +78,8 @@ REFUSED = {
 STANDARD = """
   float a = 1 [(buf.validate.field).float = {gt: 0 lt: 9 finite: true}];
   double b = 2 [(buf.validate.field).double = {in: [1, 2]}];
-  int32 c = 3 [(buf.validate.field).int32 = {gte: 0 lte: 9}, (buf.validate.field).ignore = IGNORE_IF_ZERO_VALUE];
+  int32 c = 3 [(buf.validate.field).int32 = {gte: 0 lte: 9},
+              (buf.validate.field).ignore = IGNORE_IF_ZERO_VALUE];
   int64 d = 4 [(buf.validate.field).int64.not_in = 7];
   uint32 e = 5 [(buf.validate.field).uint32.const = 1];
   uint64 f = 6 [(buf.validate.field).uint64.gt = 1, (buf.validate.field).required = true];
@@ -93,16 +95,18 @@ STANDARD = """
   string p = 16 [(buf.validate.field).string.well_known_regex = KNOWN_REGEX_HTTP_HEADER_NAME];
   bytes q = 17 [(buf.validate.field).bytes = {max_len: 4 pattern: "^x"}];
   E r = 18 [(buf.validate.field).enum = {defined_only: true not_in: 0}];
-  repeated string s = 19 [(buf.validate.field).repeated = {min_items: 1 unique: true items: {string: {uuid: true}}}];
+  repeated string s = 19 [(buf.validate.field).repeated = {min_items: 1 unique: true
+                                                        items: {string: {uuid: true}}}];
   map<string, int32> t = 20 [(buf.validate.field).map = {max_pairs: 3 keys: {string: {ip: true}}
-                                                           values: {int32: {gt: 1} cel_expression: "this < 9"}}];
+                                                       values: {int32: {gt: 1} cel_expression: "this < 9"}}];
   google.protobuf.Any u = 21 [(buf.validate.field).any.in = "type.googleapis.com/t.M"];
   google.protobuf.Duration v = 22 [(buf.validate.field).duration.lt = {seconds: 5}];
   google.protobuf.Timestamp w = 23 [(buf.validate.field).timestamp = {lt_now: true within: {seconds: 9}}];
   google.protobuf.FieldMask x = 24 [(buf.validate.field).field_mask.in = "a"];
   google.protobuf.StringValue y = 25 [(buf.validate.field).string.min_len = 2];
   oneof z { option (buf.validate.oneof).required = true; string z1 = 26; string z2 = 27; }
-  string aa = 28 [(buf.validate.field).cel_expression = "this.size() < 9", (buf.validate.field).ignore = IGNORE_ALWAYS];
+  string aa = 28 [(buf.validate.field).cel_expression = "this.size() < 9",
+                (buf.validate.field).ignore = IGNORE_ALWAYS];
   repeated E bb = 29 [(buf.validate.field).cel_expression = "this.all(e, e != 0)"];
   option (buf.validate.message).oneof = { fields: ["aa", "n"] required: true };
   option (buf.validate.message).cel_expression = "this.e < this.f";
@@ -175,7 +179,7 @@ def test_standard_rules() -> None:
 
 @pytest.mark.parametrize("field", FIELD_REFUSALS)
 def test_refused_field(field: str) -> None:
-    """A rule on the wrong type of field, or one that does not compile, is refused under its carrier's name."""
+    """A rule on the wrong type of field, or one that does not compile, is refused under its carrier."""
     carrier, words = FIELD_REFUSALS[field]
     violation = _refusal(field_schema(field))
     assert violation.field == carrier
@@ -214,6 +218,15 @@ def test_predefined_rule(expression: str, words: str) -> None:
     assert words in violation.description
 
 
+def test_rules_without_import() -> None:
+    """Rules that a descriptor set carries as bare bytes, without the import, are read all the same."""
+    files = FileDescriptorSet.FromString(field_schema("int32 f = 1 [(buf.validate.field).string.len = 1];"))
+    file = files.file[-1]
+    del file.dependency[:]
+    with pytest.raises(InvalidSchema, match=r"t\.M\.f.*expected rule"):
+        _check(FileDescriptorSet(file=[file]).SerializeToString())
+
+
 def test_empty_without_rules() -> None:
     """A schema without rules passes."""
     _check(compile_schema('syntax = "proto3"; package t; message M { string a = 1; }'))
@@ -226,12 +239,21 @@ ATOMS = st.sampled_from(
         "this.xs.all(x, x != 'x')",
         "this.ms.all(m, m.a != 'x')",
         "this.a.isEmail()",
+        "this.sm.all(k, this.sm[k] != 'x')",
+        "this.ms.all(m, m.xs.all(x, x.size() > 0))",
+        "this.xs.unique()",
+        "size(this.xs) <= 200 && this.xs.map(x, x).unique()",
+        "this.a.split('a').size() > 2",
+        "this == this",
+        "this.a.matches('(a|b)*c')",
+        "this.a.replace('a', 'bb') != ''",
+        "this.ns.exists(n, n in [1, 2])",
+        "this.xs.join(',') != 'x'",
+        "this.xs.exists_one(x, x == 'x')",
+        "this.st == this.st",
+        "size(this.a) < 9 && this.xs.all(x, x != this.a)",
+        "(this.xs + this.ys).all(x, x != 'x')",
     ]
-    + ["this.sm.all(k, this.sm[k] != 'x')", "this.ms.all(m, m.xs.all(x, x.size() > 0))", "this.xs.unique()"]
-    + ["size(this.xs) <= 200 && this.xs.map(x, x).unique()", "this.a.split('a').size() > 2", "this == this"]
-    + ["this.a.matches('(a|b)*c')", "this.a.replace('a', 'bb') != ''", "this.ns.exists(n, n in [1, 2])"]
-    + ["this.xs.join(',') != 'x'", "this.xs.exists_one(x, x == 'x')", "this.st == this.st"]
-    + ["size(this.a) < 9 && this.xs.all(x, x != this.a)", "(this.xs + this.ys).all(x, x != 'x')"]
 )
 EXPRESSIONS = st.recursive(
     ATOMS,
