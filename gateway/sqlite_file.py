@@ -85,7 +85,7 @@ class LogFile:
         Raises:
             CannotOpenLog: It is in use, is no log, has another format, or can't be read and written.
         """
-        self.path = Path(path).absolute()
+        self.path = Path(path).resolve()
         self._check_folder()
         self._lock = _lock(self.path)
         try:

@@ -134,7 +134,8 @@ def _give_back(connection: sqlite3.Connection) -> int:
         (free,) = connection.execute("PRAGMA freelist_count").fetchone()
         if free <= _RESERVE_PAGES:
             break
-        connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        # execute() takes this statement for one without rows, and stops after the first page.
+        connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
         pages += _VACUUM_PAGES
     return pages * PAGE_SIZE
 
