@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -27,6 +27,9 @@ from tidegate.v1 import (
 from tidegate.v1 import (
     topic_service_pb2 as topics,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 SUBJECT = "shop"
 PLACED, PAID, STAMPED = "shop.v1.OrderPlaced", "shop.v1.OrderPaid", "shop.v1.Stamped"
@@ -155,6 +158,13 @@ async def refused(call: Any) -> Refusal:
     raise AssertionError(f"was not refused, but answered {answer}")
 
 
+async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Waits until something holds on the other side of a socket; fails if it never does."""
+    async with asyncio.timeout(PATIENCE):
+        while not await condition():  # noqa: ASYNC110 - there is nothing here that could tell
+            await asyncio.sleep(0.02)
+
+
 class Subscription:
     """A subscription read frame by frame."""
 
@@ -239,6 +249,21 @@ class Shop:
     async def topic(self, name: str) -> Any:
         """A topic as it is now."""
         return (await self.topics.GetTopic(topics.GetTopicRequest(name=name))).topic
+
+    async def update_topic(self, name: str, paths: list[str], **settings: Any) -> Any:
+        """Changes the fields of a topic that the paths name."""
+        request = topics.UpdateTopicRequest(topic={"name": name, **settings}, update_mask={"paths": paths})
+        return (await self.topics.UpdateTopic(request)).topic
+
+    async def keep(self, name: str, max_bytes: int) -> int:
+        """Limits what a topic keeps, waits until that holds, and answers its removed_through."""
+        await self.update_topic(name, ["retention.max_bytes"], retention={"max_bytes": max_bytes})
+
+        async def holds() -> bool:
+            return (await self.topic(name)).stats.size_bytes <= max_bytes
+
+        await wait_until(holds)
+        return (await self.topic(name)).stats.removed_through
 
     async def delete_topic(self, name: str, **fields: Any) -> None:
         """Deletes a topic."""
