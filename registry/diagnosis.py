@@ -7,12 +7,14 @@ the verdict is the parser's, and these are the words for it.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
+from registry.envelope import DEEPEST
 from registry.errors import Violation
 from registry.fields import checks_text, is_map_entry, is_message_set, known_fields
 from registry.wire import (
@@ -32,11 +34,8 @@ from registry.wire import (
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
 
-RECORDS: Final = 50_000
-"""How many records the words for one rejection are worth; about 0.1 s."""
-
-_DEEPEST: Final = 100
-"""How many messages deep parsers go, in all languages."""
+RECORDS: Final = 20_000
+"""How many records the words for one rejection are worth; under 0.1 s."""
 
 _WIRE_TYPES: Final = {
     FieldDescriptor.TYPE_DOUBLE: FIXED64,
@@ -66,6 +65,22 @@ class _TooLong(Exception):
     """The walk would take too long. Ends it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a walk asks of a message type again and again."""
+
+    known: dict[int, FieldDescriptor]
+    is_set: bool
+    is_entry: bool
+
+    def below(self, path: str, field: FieldDescriptor, index: int) -> str:
+        """Writes the path of a field's occurrence; the value of a map's entry goes by the entry's own."""
+        if self.is_entry and field.number == 2:
+            return path
+        name = f"[{field.full_name}]" if field.is_extension else field.name
+        return f"{path}.{name}[{index}]" if field.is_repeated else f"{path}.{name}"
+
+
 class Diagnosis:
     """Walks the bytes of messages along their descriptors, to say what a parser would only refuse.
 
@@ -73,12 +88,12 @@ class Diagnosis:
     how many there are.
     """
 
-    __slots__ = ("_allow_unknown", "_data", "_in_version", "_known", "_left", "_required")
+    __slots__ = ("_allow_unknown", "_data", "_in_version", "_kinds", "_left", "_required")
 
     def __init__(self, schema_version: int = 0) -> None:
         """Takes the version to name, 0 for messages that are not of a schema."""
         self._in_version = f" in schema version {schema_version}" if schema_version else ""
-        self._known: dict[str, dict[int, FieldDescriptor]] = {}
+        self._kinds: dict[str, _Kind] = {}
         self._left = RECORDS
 
     def first_fault(
@@ -115,39 +130,43 @@ class Diagnosis:
         self, descriptor: Descriptor, position: int, end: int, path: str, depth: int, *, group: int = 0
     ) -> int:
         """Walks one message and answers the position behind it; ``group`` is its number if it is one."""
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             raise _Fault(
-                path, f"lies deeper than {_DEEPEST} messages, counted from the frame of a subscription"
+                path, f"lies deeper than {DEEPEST} messages, counted from the frame of a subscription"
             )
-        known, seen, is_set = self._fields(descriptor), Counter[int](), is_message_set(descriptor)
+        kind, seen = self._kind(descriptor), Counter[int]()
         while position < end:
             record = self._record(position, end, path, descriptor.full_name)
             if record.wire_type == END_GROUP and record.number == group:
-                self._check_required(known, seen, path)
+                self._check_required(kind, seen, path)
                 return record.end
-            if is_set and (record.number, record.wire_type) == _ITEM:
+            if kind.is_set and (record.number, record.wire_type) == _ITEM:
                 position = self._item(descriptor, record.start, end, path, depth)
                 continue
-            field = known.get(record.number)
+            field = kind.known.get(record.number)
             if field is None or not _fits(field, record.wire_type):
                 position = self._unknown(descriptor, field, record, end, path)
                 continue
-            position = self._field(field, record, end, _below(path, field, seen[field.number]), depth)
+            position = self._field(field, record, end, kind.below(path, field, seen[field.number]), depth)
             seen[field.number] += 1
         if group:
             raise _Fault(path, f"the group of field {group} does not end")
-        self._check_required(known, seen, path)
+        self._check_required(kind, seen, path)
         return position
 
-    def _fields(self, descriptor: Descriptor) -> dict[int, FieldDescriptor]:
-        found = self._known.get(descriptor.full_name)
+    def _kind(self, descriptor: Descriptor) -> _Kind:
+        found = self._kinds.get(descriptor.full_name)
         if found is None:
-            found = {field.number: field for field in known_fields(descriptor)}
-            self._known[descriptor.full_name] = found
+            known = {field.number: field for field in known_fields(descriptor)}
+            found = _Kind(known, is_message_set(descriptor), is_map_entry(descriptor))
+            self._kinds[descriptor.full_name] = found
         return found
 
-    def _check_required(self, known: dict[int, FieldDescriptor], seen: Counter[int], path: str) -> None:
-        for field in known.values() if self._required else ():
+    def _check_required(self, kind: _Kind, seen: Counter[int], path: str) -> None:
+        value = kind.known[2].message_type if kind.is_entry and not seen[2] else None
+        if value is not None:  # an entry without a value has an empty one
+            self._check_required(self._kind(value), Counter(), path)
+        for field in kind.known.values() if self._required else ():
             if field.is_required and not seen[field.number]:
                 raise _Fault(f"{path}.{field.name}", f"required field {field.number} is missing")
 
@@ -251,7 +270,7 @@ class Diagnosis:
             record = self._record(
                 self._skip(record, end, path, descriptor.full_name), end, path, descriptor.full_name
             )
-        field = self._fields(descriptor).get(number)
+        field = self._kind(descriptor).known.get(number)
         if field is not None and field.message_type is not None and payload is not None:
             inner = f"{path}.[{field.full_name}]"
             self._message(field.message_type, payload.start, payload.end, inner, depth + 1)
@@ -262,18 +281,13 @@ class Diagnosis:
 
     def _keyed(self, field: FieldDescriptor, record: Record, path: str) -> str:
         """Writes a map's key instead of the entry's place, where the entry has a key that can be read."""
-        if field.message_type is None or not is_map_entry(field.message_type):
+        if field.message_type is None or not self._kind(field.message_type).is_entry:
             return path
         try:
             entry: Any = GetMessageClass(field.message_type).FromString(self._data[record.start : record.end])
             return f"{path.rpartition('[')[0]}[{subscript(entry.key)}]"
         except (DecodeError, UnicodeDecodeError):
             return path
-
-
-def _below(path: str, field: FieldDescriptor, index: int) -> str:
-    name = f"[{field.full_name}]" if field.is_extension else field.name
-    return f"{path}.{name}[{index}]" if field.is_repeated else f"{path}.{name}"
 
 
 def _fits(field: FieldDescriptor, wire_type: int) -> bool:

@@ -35,6 +35,9 @@ PACKAGE: Final = "tidegate.check"
 FRAME_LEVELS: Final = 4
 """How deep ``data`` lies in a delivered frame: frame, batches, batch, event."""
 
+DEEPEST: Final = 100
+"""How many messages deep parsers go, in most languages; the outermost one does not count."""
+
 _IMPLICIT = descriptor_pb2.FeatureSet.IMPLICIT
 _REQUIRED = descriptor_pb2.FeatureSet.LEGACY_REQUIRED
 _REPEATED = descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
@@ -147,3 +150,12 @@ def framed(batch: bytes) -> bytes:
     """Wraps a batch's bytes as the only entry of a delivered frame."""
     head = b"\x0a" + varint(len(batch))
     return b"".join((b"\x12", varint(len(head) + len(batch)), head, batch))
+
+
+def padded(frame: bytes, levels: int) -> bytes:
+    """Wraps a frame in further frames, so that all in it lies ``levels`` deeper."""
+    heads, length = [], len(frame)
+    for _ in range(levels):
+        heads.append(b"\x0a" + varint(length))
+        length += len(heads[-1])
+    return b"".join((*reversed(heads), frame))

@@ -37,7 +37,8 @@ def merged_frame(pool: DescriptorPool, types: list[Descriptor], schema_version: 
     """Builds the delivered frame (``batches.batches.events.data``) in which all events merge.
 
     It accepts the bytes of an event exactly if the event type does. It is nested as deep as what
-    subscribers of typed streams parse, so that it refuses what they could not read.
+    subscribers of typed streams parse, so that it refuses what they could not read; within other frames
+    (``frame``, as ``registry.envelope.padded`` wraps it) it lies deeper.
 
     Args:
         pool: Holds the types; the frame is added to it.
@@ -59,6 +60,7 @@ def _add_envelope(file: FileDescriptorProto, event_type: Descriptor) -> None:
     frame, batches, batch, event = (
         file.message_type.add(name=name) for name in ("Frame", "Batches", "EventBatch", "Event")
     )
+    add_field(frame, "frame", 1, Kind.TYPE_MESSAGE, f"{file.package}.Frame")
     add_field(frame, "batches", 2, Kind.TYPE_MESSAGE, f"{file.package}.Batches")
     add_field(batches, "batches", 1, Kind.TYPE_MESSAGE, f"{file.package}.EventBatch")
     add_header(batch, Kind.TYPE_BYTES, 0)

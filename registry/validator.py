@@ -17,7 +17,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from registry.demands import Demands
 from registry.diagnosis import Diagnosis
-from registry.envelope import BATCH, EVENT, FRAME_LEVELS, NORMAL, VERBATIM, framed
+from registry.envelope import BATCH, DEEPEST, EVENT, FRAME_LEVELS, NORMAL, VERBATIM, framed, padded
 from registry.errors import VIOLATIONS_LISTED, InvalidEvents, Violation
 from registry.fields import can_nest, reachable
 from registry.merged import merged_frame
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _EVENTS: Final = 16
 _DISCARD_LEVELS: Final = 60
 """``DiscardUnknownFields()`` silently leaves what lies deeper than 62 messages as it is."""
+_SMALL: Final = 4096
+"""Up to how many bytes a merged frame is rather walked in Python than a batch parsed again."""
 _CHUNK: Final = 64
 """How many events of a rejected batch are tried at once before each is tried by itself."""
 
@@ -112,7 +114,21 @@ class BatchValidator:
             return False
         if allow_unknown:
             frame.batches.batches.events.ClearField("data")
-        return not (_has_unknown(frame) or (self._is_deep and _has_unknown_deep(frame)))
+        size = len(frame.SerializePartialToString())
+        frame.DiscardUnknownFields()
+        if len(frame.SerializePartialToString()) != size:
+            return False
+        if not self._is_deep or (size > _SMALL and self._is_shallow(canonical)):
+            return True
+        return not _has_unknown(frame)
+
+    def _is_shallow(self, canonical: bytes) -> bool:
+        """Tells whether nothing lies too deep for ``DiscardUnknownFields()``, by making it lie deeper."""
+        try:
+            self._frame.FromString(padded(framed(canonical), DEEPEST - _DISCARD_LEVELS))
+        except DecodeError:
+            return False
+        return True
 
     def _rejection(self, data: bytes, path: str, *, allow_unknown: bool) -> InvalidEvents:
         header, events, broken = _split(data)
@@ -206,16 +222,11 @@ def _canonical(data: bytes) -> tuple[bytes, int]:
 
 
 def _has_unknown(message: Message) -> bool:
-    size = len(message.SerializePartialToString())
-    message.DiscardUnknownFields()
-    return len(message.SerializePartialToString()) != size
-
-
-def _has_unknown_deep(message: Message) -> bool:
+    """Tells whether a tree of messages has an unknown field, however deep."""
     if len(UnknownFieldSet(message)):
         return True
     return any(
-        _has_unknown_deep(below)
+        _has_unknown(below)
         for field, value in message.ListFields()
         if field.message_type is not None
         for below in (value if field.is_repeated else (value,))

@@ -216,9 +216,11 @@ class Encoder:
                 [(1, self.varint(self._random.randrange(2**33))), (2, self.varint(5))], {1: 0, 2: 0}
             )
             pieces.append((4, self.sized(time)))
-        for _ in range(self._random.choice((0, 0, 1, 3))):
-            pieces.append((5, self.sized(self.fields([(1, self.text(b"k")), (2, self.text(b"v"))], {}))))
+        pieces += [(5, self._attribute()) for _ in range(self._random.choice((0, 0, 1, 3)))]
         return self.fields(pieces, {})
+
+    def _attribute(self) -> bytes:
+        return self.sized(self.fields([(1, self.text(b"k")), (2, self.text(b"v"))], {}))
 
     def fields(self, pieces: list[tuple[int, bytes]], wire: dict[int, int]) -> bytes:
         """Joins fields, of which each payload is complete with its length."""

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 from google.protobuf import descriptor_pb2 as pb
 from google.protobuf.descriptor import FieldDescriptor as Kind
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
-
 from tidegate.v1 import event_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
+    from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import Message
 
 _PACKABLE = {
@@ -29,16 +28,6 @@ _PACKABLE = {
     Kind.TYPE_FIXED32: 4,
     Kind.TYPE_SFIXED32: 4,
 }
-_VARINTS = (
-    Kind.TYPE_INT32,
-    Kind.TYPE_INT64,
-    Kind.TYPE_UINT32,
-    Kind.TYPE_UINT64,
-    Kind.TYPE_SINT32,
-    Kind.TYPE_SINT64,
-    Kind.TYPE_BOOL,
-    Kind.TYPE_ENUM,
-)
 
 
 class Naive:
@@ -78,7 +67,9 @@ def _nested(pool: DescriptorPool, event_type: Descriptor) -> type[Message]:
     file = pb.FileDescriptorProto(name="nested.proto", package="nested", dependency=[event_type.file.name])
     names = [f".nested.L{level}" for level in (1, 2, 3)] + [f".{event_type.full_name}"]
     for level, name in enumerate(names):
-        field = file.message_type.add(name=f"L{level}").field.add(name="below", number=1, label=1, type_name=name)
+        field = file.message_type.add(name=f"L{level}").field.add(
+            name="below", number=1, label=1, type_name=name
+        )
         field.type = Kind.TYPE_MESSAGE
     pool.Add(file)
     return GetMessageClass(pool.FindMessageTypeByName("nested.L0"))
@@ -167,13 +158,14 @@ def _value_is_unknown(field: FieldDescriptor, wire: int, data: bytes, at: int, e
         return wire != expected or _has_unknown(field.message_type, data, at, end)
     if field.type in (Kind.TYPE_STRING, Kind.TYPE_BYTES):
         return wire != 2
-    if field.type in _PACKABLE:
-        return wire != (1 if _PACKABLE[field.type] == 8 else 5) and not (wire == 2 and field.is_repeated)
-    assert field.type in _VARINTS
-    if wire != 0 and not (wire == 2 and field.is_repeated):
+    own = {None: 0, 4: 5, 8: 1}[_PACKABLE.get(field.type)]
+    if wire != own and not (wire == 2 and field.is_repeated):
         return True
-    if field.type != Kind.TYPE_ENUM or not field.enum_type.is_closed:
-        return False
+    return field.type == Kind.TYPE_ENUM and field.enum_type.is_closed and _has_no_name(field, data, at, end)
+
+
+def _has_no_name(field: FieldDescriptor, data: bytes, at: int, end: int) -> bool:
+    """Tells whether one of the numbers is no value of the field's enum."""
     while at < end:
         value, at = _varint(data, at)
         value &= 2**32 - 1
