@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from registry.admission import check_limit, check_names
 from registry.errors import InvalidSchema, Violation
-from registry.paths import path_problems
 from registry.schema import SchemaLimits
-from registry.supplied import is_supplied_name, supplied_files, supplied_set
+from registry.supplied import supplied_files, supplied_set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,13 +51,9 @@ def compile_sources(sources: Mapping[str, str], limits: SchemaLimits = _DEFAULT_
         InvalidSchema: They don't compile, or are over a limit; positions are those of the sources.
     """
     own = {name: text for name, text in sources.items() if name not in supplied_files()}
-    if not own:
-        raise InvalidSchema([Violation("sources", "hold no file but those that are supplied anyway")])
-    _check_count(len(own), limits)
-    _check_bytes(
-        sum(len(name.encode("utf-8", "surrogatepass")) + _size(text) for name, text in own.items()), limits
-    )
-    _check_paths(own)
+    check_names(sorted(own), limits)
+    size = sum(_size(name) + _size(text) for name, text in own.items())
+    check_limit("max_bytes", size, limits.max_bytes, "bytes")
     with tempfile.TemporaryDirectory(prefix="tidegate-schema-") as folder:
         for name, text in own.items():
             _write_source(Path(folder, "sources", name), name, text)
@@ -72,7 +68,7 @@ def compile_descriptor_set(descriptor_set: bytes, limits: SchemaLimits = _DEFAUL
     Raises:
         InvalidSchema: It is none, or protoc would never write it, or it is over a limit.
     """
-    _check_bytes(len(descriptor_set), limits)
+    check_limit("max_bytes", len(descriptor_set), limits.max_bytes, "bytes")
     with tempfile.TemporaryDirectory(prefix="tidegate-schema-") as folder:
         Path(folder, "sent.binpb").write_bytes(descriptor_set)
         return _compile(Path(folder), [], limits)
@@ -80,32 +76,6 @@ def compile_descriptor_set(descriptor_set: bytes, limits: SchemaLimits = _DEFAUL
 
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
-
-
-def _check_count(count: int, limits: SchemaLimits) -> None:
-    if count > limits.max_files:
-        what = f"the schema has {count:,} files; at most {limits.max_files:,} are allowed"
-        raise InvalidSchema([Violation("max_files", what)])
-
-
-def _check_bytes(size: int, limits: SchemaLimits) -> None:
-    if size > limits.max_bytes:
-        what = f"the schema has {size:,} bytes; at most {limits.max_bytes:,} are allowed"
-        raise InvalidSchema([Violation("max_bytes", what)])
-
-
-def _check_paths(sources: Mapping[str, str]) -> None:
-    problems = path_problems(sources)
-    problems += [
-        Violation(
-            name,
-            "google/* and buf/validate/* are supplied by the registry, which has no such file; rename it",
-        )
-        for name in sources
-        if is_supplied_name(name)
-    ]
-    if problems:
-        raise InvalidSchema(problems)
 
 
 def _write_source(path: Path, name: str, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from registry.errors import Violation
@@ -22,8 +23,8 @@ def path_problems(names: Iterable[str]) -> list[Violation]:
     """
     problems: list[Violation] = []
     folded: dict[str, str] = {}
-    for name in names:
-        wrong = _wrong(name)
+    for name, count in Counter(names).items():
+        wrong = _wrong(name) if count == 1 else "stands in the schema more than once"
         other = folded.setdefault(_fold(name), name)
         if wrong is None and other != name:
             wrong = f"differs from {other!r} by upper and lower case only; rename one"

@@ -10,40 +10,27 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from google.protobuf.descriptor_pb2 import Edition, FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
-from grpc_tools import protoc
 
+from registry.admission import check_files, check_limit, check_names
 from registry.descriptors import build_pool, canonical_files, fingerprint, message_types
 from registry.errors import InvalidSchema, Violation
-from registry.measure import measure_problems
 from registry.names import shown
-from registry.paths import path_problems
+from registry.protoc import run_protoc
 from registry.schema import SchemaLimits
-from registry.supplied import (
-    VALIDATE_FILE,
-    is_reserved_package,
-    is_supplied_name,
-    supplied_files,
-    take_supplied,
-)
+from registry.supplied import VALIDATE_FILE, is_supplied_name, supplied_files, take_supplied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from google.protobuf.descriptor_pool import DescriptorPool
-
-NEWEST_EDITION = Edition.EDITION_2023
-_PLACE = re.compile(r"(?P<place>[^:]+\.proto(?::\d+:\d+)?): (?P<text>.*)")
-_IMPORT = re.compile(r'Import "(?P<name>[^"]+)" was not found')
-_DIAGNOSTICS_BYTES = 1024 * 1024
 
 
 def main(folder: Path) -> None:
@@ -73,157 +60,50 @@ def _limit_process(limits: SchemaLimits) -> None:
 
 
 def _compile(folder: Path, names: list[str], limits: SchemaLimits) -> dict[str, object]:
+    # The supplied set stands first: of two files of one name, protoc takes the first.
+    sets = [folder / "supplied.binpb"]
     if not names:
-        names = _admit_set(folder, limits)
-    _run_protoc(folder, names)
-    return _conclude(folder, limits)
+        names = _admit_set(folder / "sent.binpb", limits)
+        sets.append(folder / "sent.binpb")
+    sources, compiled = folder / "sources", folder / "compiled.binpb"
+    sources.mkdir(exist_ok=True)
+    run_protoc(names, sources=sources, sets=sets, compiled=compiled)
+    files = FileDescriptorSet.FromString(compiled.read_bytes()).file
+    check_files([file for file in files if not is_supplied_name(file.name)], limits)
+    return _conclude(files, folder / "schema.binpb", limits)
 
 
-def _admit_set(folder: Path, limits: SchemaLimits) -> list[str]:
-    """Leaves the user's own files in ``sent.binpb`` and answers their names."""
-    sent = _parse_set((folder / "sent.binpb").read_bytes())
-    own = [file for file in sent.file if not is_supplied_name(file.name) or file.name not in supplied_files()]
-    names = [file.name for file in own]
-    if not names:
-        raise InvalidSchema(
-            [Violation("descriptor_set", "carries no file but those that are supplied anyway")]
-        )
-    _refuse([Violation("max_files", over) for over in _over(len(names), limits.max_files, "files")])
-    _refuse(path_problems(names))
-    _refuse(_repeated(names))
-    _refuse(_own_problems(own))
-    _refuse(measure_problems(own, limits))
-    (folder / "sent.binpb").write_bytes(FileDescriptorSet(file=own).SerializePartialToString())
-    return names
-
-
-def _parse_set(data: bytes) -> FileDescriptorSet:
+def _admit_set(path: Path, limits: SchemaLimits) -> list[str]:
+    """Leaves a sent descriptor set without what is supplied, and answers the names of its files."""
     try:
-        return FileDescriptorSet.FromString(data)
+        sent = FileDescriptorSet.FromString(path.read_bytes()).file
     except DecodeError:
         raise InvalidSchema(
             [Violation("descriptor_set", "is no serialized google.protobuf.FileDescriptorSet")]
         ) from None
+    own = [file for file in sent if file.name not in supplied_files()]
+    names = [file.name for file in own]
+    check_names(names, limits)
+    check_files(own, limits)
+    path.write_bytes(FileDescriptorSet(file=own).SerializePartialToString())
+    return names
 
 
-def _over(actual: int, maximum: int, what: str) -> Iterator[str]:
-    if actual > maximum:
-        yield f"the schema has {actual:,} {what}; at most {maximum:,} are allowed"
-
-
-def _repeated(names: Sequence[str]) -> list[Violation]:
-    repeated = (
-        sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    )
-    return [Violation(name, "stands in the set more than once") for name in repeated]
-
-
-def _own_problems(files: Sequence[FileDescriptorProto]) -> list[Violation]:
-    problems = [
-        Violation(
-            file.name,
-            "google/* and buf/validate/* are supplied by the registry, which has no such file; rename it",
-        )
-        for file in files
-        if is_supplied_name(file.name)
-    ]
-    problems += [
-        Violation(file.name, f"package {file.package} is reserved; rename the package")
-        for file in files
-        if is_reserved_package(file.package)
-    ]
-    return problems + [
-        Violation(
-            file.name, f"edition {_year(file.edition)} is newer than 2023, the newest that is supported"
-        )
-        for file in files
-        if file.edition > NEWEST_EDITION
-    ]
-
-
-def _year(edition: int) -> str:
-    name = Edition.DESCRIPTOR.values_by_number.get(edition)
-    return name.name.removeprefix("EDITION_") if name else f"number {edition}"
-
-
-def _refuse(problems: Sequence[Violation]) -> None:
-    if problems:
-        raise InvalidSchema(problems)
-
-
-def _run_protoc(folder: Path, names: Sequence[str]) -> None:
-    sources = folder / "sources"
-    sources.mkdir(exist_ok=True)
-    os.chdir(sources)
-    # The supplied set stands first: of two files of one name, protoc takes the first.
-    sets = [str(folder / name) for name in ("supplied.binpb", "sent.binpb") if (folder / name).exists()]
-    arguments = [
-        "protoc",
-        "--proto_path=.",
-        f"--descriptor_set_in={os.pathsep.join(sets)}",
-        f"--descriptor_set_out={folder / 'compiled.binpb'}",
-        "--include_imports",
-        *names,
-    ]
-    with _diagnostics(folder / "diagnostics.txt"):
-        status = protoc.main(arguments)
-    if status:
-        with (folder / "diagnostics.txt").open(encoding="utf-8", errors="replace") as text:
-            raise InvalidSchema(_diagnosed(text.read(_DIAGNOSTICS_BYTES)))
-
-
-@contextmanager
-def _diagnostics(path: Path) -> Iterator[None]:
-    """Sends file descriptor 2, which protoc's own code writes to, to ``path``."""
-    saved = os.dup(2)
-    with path.open("wb") as file:
-        os.dup2(file.fileno(), 2)
+def _conclude(compiled: Sequence[FileDescriptorProto], path: Path, limits: SchemaLimits) -> dict[str, object]:
     try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-
-
-def _diagnosed(text: str) -> list[Violation]:
-    problems: dict[Violation, None] = {}
-    for line in text.splitlines():
-        match = _PLACE.fullmatch(line)
-        if match and not match["text"].startswith("warning:") and match["text"] != "File not found.":
-            problems[Violation(match["place"], _advised(match["text"], text))] = None
-    return list(problems) or [Violation("schema", f"protoc refuses it: {shown(text.strip())}")]
-
-
-def _advised(problem: str, text: str) -> str:
-    """Adds the way out of the most common mistake: an import that was not sent."""
-    match = _IMPORT.match(problem)
-    if match is None or f"{match['name']}: File not found." not in text:
-        return shown(problem)
-    if is_supplied_name(match["name"]):
-        return f"{shown(problem)} The registry supplies google/* and buf/validate/*, but has no such file."
-    return f"{shown(problem)} Send it with the schema."
-
-
-def _conclude(folder: Path, limits: SchemaLimits) -> dict[str, object]:
-    compiled = FileDescriptorSet.FromString((folder / "compiled.binpb").read_bytes())
-    own = [file for file in compiled.file if not is_supplied_name(file.name)]
-    _refuse(_own_problems(own))
-    _refuse(measure_problems(own, limits))
-    try:
-        files = canonical_files(compiled.file)
+        files = canonical_files(compiled)
         data = FileDescriptorSet(file=files).SerializePartialToString(deterministic=True)
         pool = build_pool(data)
-        types = message_types(files)
-        if VALIDATE_FILE in (file.name for file in files):
-            _check_rules(pool, types)
     except (DecodeError, TypeError, ValueError, KeyError) as error:
-        raise InvalidSchema(
-            [Violation("schema", f"its descriptors can't be loaded: {shown(str(error))}")]
-        ) from None
-    _refuse(
-        [Violation("max_bytes", over) for over in _over(len(data), limits.max_bytes, "bytes of descriptors")]
-    )
-    (folder / "schema.binpb").write_bytes(data)
+        # protoc took it, upb does not: it has limits of its own, such as the size of one message.
+        problem = f"its descriptors can't be loaded: {shown(str(error))}"
+        raise InvalidSchema([Violation("schema", problem)]) from None
+    types = message_types(files)
+    check_limit("max_bytes", len(data), limits.max_bytes, "bytes of descriptors")
+    check_limit("max_types", len(types), limits.max_types, "event types")
+    if VALIDATE_FILE in (file.name for file in files):
+        _check_rules(pool, types)
+    path.write_bytes(data)
     return {"types": types, "fingerprint": fingerprint(files)}
 
 

@@ -69,6 +69,8 @@ class SchemaLimits:
         max_depth: Levels of messages declared in messages. protoc stops at the same depth in sources.
         max_elements: Messages, fields, enums, enum values, services, methods and extensions of one
             schema, and reserved ranges: an empty message takes 64 times its bytes once it is loaded.
+        max_types: Event types: at their longest names they still fit an answer that default gRPC clients
+            take (4 MiB).
         max_name_length: Characters of a full name: names are repeated wherever they are referred to.
         compile_seconds: Wall and CPU time of one compilation.
         compile_bytes: Address space of one compilation; ignored where the system has no such limit.
@@ -78,6 +80,7 @@ class SchemaLimits:
     max_bytes: int = 10 * 1024 * 1024
     max_depth: int = 30
     max_elements: int = 50_000
+    max_types: int = 5_000
     max_name_length: int = 512
     compile_seconds: int = 20
     compile_bytes: int = 1024 * 1024 * 1024

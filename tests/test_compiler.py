@@ -252,7 +252,12 @@ SOURCES: dict[str, tuple[dict[str, str], str]] = {
     "google's name": ({"google/type/mine.proto": 'syntax = "proto3";'}, "google/type/mine.proto"),
     "up and out": ({"../a.proto": ""}, "../a.proto"),
     "absolute": ({"/etc/a.proto": ""}, "/etc/a.proto"),
-    "nothing": ({}, "sources"),
+    "nothing": ({}, "schema"),
+    "reserved folder": ({"tidegate/a.proto": 'syntax = "proto3";'}, "tidegate/a.proto"),
+    "too many types": (
+        {"a.proto": 'syntax = "proto3";' + "".join(f"message M{index} {{}}" for index in range(5_001))},
+        "max_types",
+    ),
     "10,000 files": ({f"f{index}.proto": "" for index in range(10_000)}, "max_files"),
     "50 MB": ({"a.proto": " " * 50_000_000}, "max_bytes"),
     "half a surrogate": ({"a.proto": 'syntax = "proto3"; // \ud800'}, "a.proto"),
