@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,8 @@ from tests.log_model import MEBIBYTE, names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pytest
 
 
 def batches(tail: Tail, shapes: Sequence[tuple[str, str, int, int]]) -> list[StoredBatch]:
@@ -54,7 +55,7 @@ def test_pages_of_the_tail(
     after: int,
     max_bytes: int,
 ) -> None:
-    """A page holds what a walk over all batches finds, as much of it as fits; memory keeps to the capacity."""
+    """A page holds what a walk over all batches finds, as much as fits; memory keeps to the capacity."""
     tail = Tail(5, 0, capacity=capacity)
     every: list[StoredBatch] = []
     for shapes in commits:
