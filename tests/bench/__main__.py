@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from contextlib import closing
@@ -46,7 +48,7 @@ class Effort:
     stored_events: int
 
 
-FULL = Effort(rounds=5, seconds=4.0, light_seconds=10.0, stuck_bytes=5e9, stored_events=5_000_000)
+FULL = Effort(rounds=5, seconds=2.5, light_seconds=5.0, stuck_bytes=5e9, stored_events=5_000_000)
 QUICK = Effort(rounds=1, seconds=2.0, light_seconds=4.0, stuck_bytes=3e8, stored_events=500_000)
 
 
@@ -89,8 +91,14 @@ def fsync_ms(folder: Path) -> float:
 def main(only: tuple[str, ...], quick: bool, loop: str, folder: Path, json_wanted: bool) -> None:  # noqa: FBT001
     """Measure Tidegate beside bare gRPC on this machine."""
     effort, place = QUICK if quick else FULL, Place(folder, loop)
-    machine = {**versions(), "processors": os.cpu_count(), "loop": loop, "fsync_ms": fsync_ms(folder)}
-    screen, out, rows = Console(stderr=True), Console(), []
+    machine = {
+        **versions(),
+        "processors": os.cpu_count(),
+        "loop": loop,
+        "fsync_ms": round(fsync_ms(folder), 3),
+    }
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that everything is cleaned up
+    screen, rows = Console(stderr=True), []
     try:
         with screen.status("starting") as status:
             for part in only or PARTS:
@@ -104,6 +112,7 @@ def main(only: tuple[str, ...], quick: bool, loop: str, folder: Path, json_wante
     if json_wanted:
         click.echo(as_json(rows, machine))
         return
+    out = Console(width=None if sys.stdout.isatty() else 130)
     out.print(", ".join(f"{name} {value}" for name, value in machine.items()))
     print_tables(out, rows)
 

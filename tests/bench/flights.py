@@ -90,7 +90,7 @@ def _event(chance: random.Random) -> event_pb2.Event:
         flight=chance.randint(1, 6_000),
         origin=chance.choice(_AIRPORTS[:3]),
         destination=chance.choice(_AIRPORTS[3:]),
-        delay_minutes=round(chance.gauss(12, 40)),
+        delay_minutes=max(-60, round(chance.gauss(12, 40))),
         tail_number=f"N{chance.randint(10_000, 99_999)}",
         distance_miles=float(chance.randint(80, 4_983)),
     )

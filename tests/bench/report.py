@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import platform
-import statistics
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
+from rich import box
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Row:
         bare: The median of what bare gRPC reached, None where there is nothing to compare with.
         target: What is to be reached, in words; empty if nothing is.
         met: Whether it was; None without a target.
-        facts: Further figures by name: spread, processor time, bytes.
+        facts: Further figures by name, such as processor time and bytes.
+        samples: What the medians were taken of, by name; only in JSON.
     """
 
     part: str
@@ -40,16 +41,12 @@ class Row:
     target: str = ""
     met: bool | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float | None:
         """Tidegate's figure as a part of the bare one."""
         return self.tidegate / self.bare if self.bare else None
-
-
-def spread(name: str, figures: Sequence[float]) -> dict[str, float]:
-    """Answers the lowest and the highest of some figures as facts."""
-    return {f"{name}_lowest": min(figures), f"{name}_highest": max(figures)}
 
 
 def percentile(figures: Iterable[float], share: float) -> float:
@@ -58,34 +55,22 @@ def percentile(figures: Iterable[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def median_of_rates(
-    part: str, case: str, tidegate: list[float], bare: list[float], facts: dict[str, float]
-) -> Row:
-    """Makes a row of rates, each the median of its rounds."""
-    facts = {**facts, **spread("tidegate", tidegate), **(spread("bare", bare) if bare else {})}
-    return Row(
-        part,
-        case,
-        "events/s",
-        statistics.median(tidegate),
-        statistics.median(bare) if bare else None,
-        facts=facts,
-    )
-
-
 def print_tables(console: Console, rows: Sequence[Row]) -> None:
     """Prints a table for each part."""
     for part in dict.fromkeys(row.part for row in rows):
-        table = Table(title=part, title_justify="left", title_style="bold")
-        table.add_column("")
-        for heading in ("bare gRPC", "Tidegate", "of bare"):
-            table.add_column(heading, justify="right")
-        table.add_column("to reach")
-        table.add_column("besides")
-        for row in rows:
-            if row.part == part:
-                table.add_row(*_cells(row))
-        console.print(table)
+        console.print(_table(part, [row for row in rows if row.part == part]))
+
+
+def _table(part: str, rows: Sequence[Row]) -> Table:
+    table = Table(title=part, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for heading in ("bare gRPC", "Tidegate", "of bare"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("to reach")
+    table.add_column("besides", style="dim")
+    for row in rows:
+        table.add_row(*_cells(row))
+    return table
 
 
 def _cells(row: Row) -> tuple[str, ...]:

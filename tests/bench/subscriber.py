@@ -29,12 +29,10 @@ class Counted:
 
     Attributes:
         events: All of them.
-        frames: Messages of the stream that carried them.
         rate: Events a second, from the first frame (itself left out) to the last.
     """
 
     events: int
-    frames: int
     rate: float
 
 
@@ -67,7 +65,7 @@ class Counter:
         self._call = call
         self._events_a_batch = events_a_batch
         self._position = 0
-        self._frames = self._first_events = 0
+        self._first_events = 0
         self._first_time = self._last_time = 0.0
         self._last = b""
         self.events = 0
@@ -96,7 +94,6 @@ class Counter:
         if not self.events:
             self._first_time, self._first_events = self._last_time, events
         self.events += events
-        self._frames += 1
         self._last = raw
 
     def counted(self) -> Counted:
@@ -111,7 +108,7 @@ class Counter:
         if self.events != self.expected:
             raise Miscounted(f"{self.events:,} events instead of {self.expected:,}")
         seconds = max(self._last_time - self._first_time, 1e-9)
-        return Counted(self.events, self._frames, (self.events - self._first_events) / seconds)
+        return Counted(self.events, (self.events - self._first_events) / seconds)
 
 
 async def count(pipe: Connection, address: str, topic: str, events_a_batch: int, earliest: bool) -> None:  # noqa: FBT001
