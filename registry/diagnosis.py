@@ -170,10 +170,13 @@ class Diagnosis:
             if field.is_required and not seen[field.number]:
                 raise _Fault(f"{path}.{field.name}", f"required field {field.number} is missing")
 
-    def _record(self, position: int, end: int, path: str, type_name: str) -> Record:
+    def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
             raise _TooLong
+
+    def _record(self, position: int, end: int, path: str, type_name: str) -> Record:
+        self._count()
         try:
             return read_record(self._data, position, end)
         except Malformed as error:
@@ -212,7 +215,7 @@ class Diagnosis:
             return
         position = record.start
         while position < record.end:
-            self._left -= 1
+            self._count()
             try:
                 value, position = read_varint(self._data, position, record.end)
             except Malformed as error:

@@ -6,6 +6,7 @@ Each twin is made for one question, and one parse call in C answers it for all e
 * ``VERBATIM`` takes everything inside an event as bytes and requires ``data``. What it parses and
   serializes to the same bytes has its envelope in order and the data of every event present.
 * ``NORMAL`` is ``EventBatch`` as the contract has it; what it serializes is the normal form.
+* ``SPLIT`` has the bytes of each event, whatever they are; the header is unknown to it.
 * The typed batch declares ``data`` as the event type, for checks that need each event by itself.
 * The merged frame (``registry.merged``) has all events in one.
 
@@ -111,6 +112,12 @@ def _plain(pool: DescriptorPool, *, opaque: bool) -> type[Message]:
     return message_class(pool, file, "EventBatch")
 
 
+def _split() -> type[Message]:
+    file = new_file("tidegate.v1")
+    add_field(file.message_type.add(name="EventBatch"), "events", 16, Kind.TYPE_BYTES).label = _REPEATED
+    return message_class(descriptor_pool.DescriptorPool(), file, "EventBatch")
+
+
 def message_class(pool: DescriptorPool, file: FileDescriptorProto, name: str) -> type[Message]:
     """Answers the class of a message of ``file``, which is added to the pool unless it is there."""
     try:
@@ -122,6 +129,7 @@ def message_class(pool: DescriptorPool, file: FileDescriptorProto, name: str) ->
 
 _NORMAL_POOL = descriptor_pool.DescriptorPool()
 VERBATIM: Final = _plain(descriptor_pool.DescriptorPool(), opaque=True)
+SPLIT: Final = _split()
 NORMAL: Final = _plain(_NORMAL_POOL, opaque=False)
 BATCH: Final = _NORMAL_POOL.FindMessageTypeByName("tidegate.v1.EventBatch")
 EVENT: Final = _NORMAL_POOL.FindMessageTypeByName("tidegate.v1.Event")

@@ -10,14 +10,25 @@ tree that comes out. Only an event type with required fields or rules has a seco
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError, EncodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from registry.demands import Demands
-from registry.diagnosis import Diagnosis
-from registry.envelope import BATCH, DEEPEST, EVENT, FRAME_LEVELS, NORMAL, VERBATIM, framed, padded
+from registry.diagnosis import RECORDS, Diagnosis
+from registry.envelope import (
+    BATCH,
+    DEEPEST,
+    EVENT,
+    FRAME_LEVELS,
+    NORMAL,
+    SPLIT,
+    VERBATIM,
+    framed,
+    padded,
+)
 from registry.errors import VIOLATIONS_LISTED, InvalidEvents, Violation
 from registry.fields import can_nest, reachable
 from registry.merged import merged_frame
@@ -234,16 +245,25 @@ def _has_unknown(message: Message) -> bool:
 
 
 def _split(data: bytes) -> tuple[bytes, list[bytes], str]:
-    """Takes a batch apart: its header, batches of one event each, and what is malformed after them."""
-    header, events, broken, position = [], [], "", 0
+    """Takes a batch apart: its header, batches of one event each, and why the rest is malformed."""
     try:
-        for record in records(data):
-            piece = data[position : record.end]
-            position = record.end
+        batch: Any = SPLIT.FromString(data)
+    except DecodeError:
+        return _split_malformed(data)
+    events = [length_delimited(_EVENTS, event) for event in batch.events]
+    batch.ClearField("events")
+    return batch.SerializePartialToString(), events, ""
+
+
+def _split_malformed(data: bytes) -> tuple[bytes, list[bytes], str]:
+    header, events, position = [], [], 0
+    try:
+        for record in islice(records(data), RECORDS):
+            piece, position = data[position : record.end], record.end
             if (record.number, record.wire_type) == (_EVENTS, LENGTH_DELIMITED):
                 events.append(length_delimited(_EVENTS, data[record.start : record.end]))
             else:
                 header.append(piece)
     except Malformed as error:
-        broken = str(error)
-    return b"".join(header), events, broken
+        return b"".join(header), events, str(error)
+    return b"".join(header), events, f"something is wrong behind field {RECORDS:,}"
