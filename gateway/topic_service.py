@@ -10,7 +10,7 @@ from tidegate.v1 import topic_pb2
 from tidegate.v1 import topic_service_pb2 as pb
 from tidegate.v1.topic_service_pb2_grpc import TopicServiceServicer
 
-from gateway.errors import TopicNotEmpty
+from gateway.errors import TopicAlreadyExists, TopicNotEmpty
 from gateway.log import TopicBounds
 from gateway.paging import make_token, page_size, read_token
 from gateway.selection import Selection, is_topic_name, is_topic_pattern
@@ -59,6 +59,8 @@ class TopicService(TopicServiceServicer):
         if asked.etag:
             raise InvalidRequest("topic.etag", "is set by the gateway alone; leave it out")
         await self._require_types(asked.subject, asked.types)
+        if asked.name in self._topics:  # not yet deleted: there is nothing to remove, nor may be
+            raise TopicAlreadyExists(asked.name)
         if (await self._bounds(asked.name)).batch_count:
             await self._retention.remove_orphan(asked.name)
         topic = await self._topics.create(

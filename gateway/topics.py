@@ -5,6 +5,7 @@ Knows nothing of events: what is stored of a topic is the log's to say.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import secrets
 from bisect import bisect
@@ -72,13 +73,14 @@ class TopicStore(Protocol):
 
 
 class Topics:
-    """All topics, by name. Reading is a look-up in memory; changes go through the store first."""
+    """All topics, by name. Reading is a look-up in memory; changes go through the store, one by one."""
 
     def __init__(self, store: TopicStore, maximum: int) -> None:
         self._store = store
         self._maximum = maximum
         self._topics: dict[str, Topic] = {}
         self._spellings: _Spellings | None = None
+        self._changing = asyncio.Lock()
 
     async def open(self) -> None:
         """Loads the topics from the store."""
@@ -119,16 +121,19 @@ class Topics:
             TopicAlreadyExists: There is one of that name.
             LimitExceeded: There are as many topics as may be.
         """
-        if name in self._topics:
-            raise TopicAlreadyExists(name)
-        if len(self._topics) >= self._maximum:
-            raise LimitExceeded("max_topics", self._maximum, len(self._topics) + 1, "the number of topics")
         now = datetime.now(UTC)
         topic = Topic(name, subject, tuple(types), allow_unknown, max_age, max_bytes, now, now, _new_etag())
-        if not await self._store.put(topic, ""):
-            raise TopicAlreadyExists(name)
-        self._topics[name] = topic
-        self._spellings = None
+        async with self._changing:
+            if name in self._topics:
+                raise TopicAlreadyExists(name)
+            if len(self._topics) >= self._maximum:
+                raise LimitExceeded(
+                    "max_topics", self._maximum, len(self._topics) + 1, "the number of topics"
+                )
+            if not await self._store.put(topic, ""):
+                raise TopicAlreadyExists(name)
+            self._topics[name] = topic
+            self._spellings = None
         return topic
 
     async def update(self, name: str, etag: str, **changes: Any) -> Topic:
@@ -138,11 +143,12 @@ class Topics:
             TopicNotFound: There is none of that name.
             TopicChanged: Its state is another than ``etag``.
         """
-        current = self._current(name, etag)
-        topic = replace(current, update_time=datetime.now(UTC), etag=_new_etag(), **changes)
-        if not await self._store.put(topic, current.etag):
-            raise TopicChanged(name, current.etag)
-        self._topics[name] = topic
+        async with self._changing:
+            current = self._current(name, etag)
+            topic = replace(current, update_time=datetime.now(UTC), etag=_new_etag(), **changes)
+            if not await self._store.put(topic, current.etag):
+                raise TopicChanged(name, current.etag)
+            self._topics[name] = topic
         return topic
 
     async def delete(self, name: str, etag: str) -> None:
@@ -152,11 +158,12 @@ class Topics:
             TopicNotFound: There is none of that name.
             TopicChanged: Its state is another than ``etag``.
         """
-        current = self._current(name, etag)
-        if not await self._store.delete(name, current.etag):
-            raise TopicChanged(name, current.etag)
-        self._topics.pop(name, None)
-        self._spellings = None
+        async with self._changing:
+            current = self._current(name, etag)
+            if not await self._store.delete(name, current.etag):
+                raise TopicChanged(name, current.etag)
+            self._topics.pop(name, None)
+            self._spellings = None
 
     def _current(self, name: str, etag: str) -> Topic:
         topic = self.get(name)
