@@ -181,14 +181,15 @@ class AsyncSubscription:
             self._call = self._connection.stream_subscribe(
                 self._cursor.next_request(), event_service_pb2.SubscribeResponse.FromString
             )
-        if self._reading is None:
-            self._reading = asyncio.ensure_future(self._call.read())
+        reading = self._reading = self._reading or asyncio.ensure_future(self._call.read())
         # A wait that is interrupted leaves the reading as it is: the next one finds its frame.
-        done, _ = await asyncio.wait({self._reading}, timeout=self._cursor.silence or None)
+        done, _ = await asyncio.wait({reading}, timeout=self._cursor.silence or None)
+        if self._reading is not reading:  # closed meanwhile
+            return None
         if not done:
             await self._reconnect(self._connection.silent())
             return None
-        reading, self._reading = self._reading, None
+        self._reading = None
         try:
             frame: Any = reading.result()
         except asyncio.CancelledError:
