@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -15,12 +16,15 @@ from hypothesis import HealthCheck, settings
 
 from gateway.app import Gateway
 from gateway.config import Config
+from tests.command_line import run_tidegate, serving
 from tests.shop import Shop
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "flights"
 
 settings.register_profile(
     "short", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -147,3 +151,33 @@ def module_shop(tmp_path_factory: pytest.TempPathFactory, stocked: Path) -> Iter
 
 async def _channel(address: str) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(address)
+
+
+@pytest.fixture(scope="session")
+def cli_engine(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The engine of the gateway that ``tidegate serve`` runs."""
+    return f"sqlite:{tmp_path_factory.mktemp('cli')}/log.db"
+
+
+@pytest.fixture(scope="session")
+def cli_server(cli_engine: str) -> Iterator[str]:
+    """The address of a gateway that ``tidegate serve`` runs, with the schema of the example's flights."""
+    schema = EXAMPLE / "schema" / "v1" / "flights.proto"
+    with serving("--engine", cli_engine) as address:
+        registered = run_tidegate("--server", address, "schema", "register", "flights", schema)
+        assert registered.returncode == 0, registered.stderr
+        yield address
+
+
+@pytest.fixture
+def tidegate(cli_server: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command against that gateway."""
+    return lambda *arguments, **settings: run_tidegate("--server", cli_server, *arguments, **settings)
+
+
+@pytest.fixture
+def cli_topic(tidegate: Callable[..., Any], request: pytest.FixtureRequest) -> str:
+    """A topic of the test's own there, for events of flights."""
+    name = f"cli.{request.node.originalname}"
+    assert tidegate("topic", "create", name, "--subject", "flights").returncode == 0
+    return name

@@ -8,7 +8,9 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-_IMPORT = re.compile(r"""^\s*import\s+(?:public\s+|weak\s+|option\s+)?["']([^"']+)["']\s*;""", re.MULTILINE)
+_IMPORT = re.compile(
+    r"""(?:^|[;}/])\s*import\s+(?:public\s+|weak\s+|option\s+)?["']([^"']+)["']\s*;""", re.MULTILINE
+)
 
 
 def collect_sources(files: tuple[Path, ...], folders: tuple[Path, ...]) -> dict[str, str]:

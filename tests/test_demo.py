@@ -1,0 +1,79 @@
+"""The demo, as ``make demo`` runs it: on the week that is shipped, with plain output."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+import pytest
+
+DEMO = Path(__file__).parents[1] / "examples" / "flights" / "demo.py"
+SECONDS = 110
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The demo, running; its temporary files are below ``tmp_path``."""
+    process = subprocess.Popen(
+        [sys.executable, str(DEMO)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )
+    watchdog = threading.Timer(SECONDS, process.kill)
+    watchdog.start()
+    try:
+        yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def processes_that_name(folder: Path) -> list[str]:
+    """The command lines of running processes that have to do with ``folder``."""
+    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in found.splitlines() if str(folder) in line]
+
+
+def test_the_demo_shows_what_it_promises(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+    """Three consumers count what the file says, a bad event is refused, two versions are read at once."""
+    shown = demo.communicate(timeout=SECONDS)[0]
+    assert demo.returncode == 0, shown
+    assert "flights version 1: flights.v1.Cancelled, flights.v1.Departed" in shown
+    for counted in ("client library", "stubs only"):
+        assert re.search(rf"^{counted} +6,099 of 6,099$", shown, re.MULTILINE)
+    assert re.search(r"^from a time +3,050 of 3,050$", shown, re.MULTILINE)
+    assert re.search(r"JetBlue Airways +962 +\+10\.9 +962 +\+10\.9 +417 +\+12\.3", shown)
+    assert re.search(
+        r"rejected, INVALID_EVENT +batches\[0\]\.events\[1\]\.data\.distance_miles: .* \[uint32\.gt\]", shown
+    )
+    assert re.search(r"^read, version 1 .*\"distance_miles\": \d+}$", shown, re.MULTILINE)
+    assert re.search(r"^read, version 2 .*\"arrival_delay_minutes\": -?\d+}$", shown, re.MULTILINE)
+    assert re.search(r"^ +equal +equal +equal *$", shown, re.MULTILINE)
+    assert "in the log                6,099 events; in the file 6,099 flights" in shown
+    assert "\x1b" not in shown
+    assert list(tmp_path.glob("tidegate-demo-*")) == []
+
+
+def test_an_interrupted_demo_leaves_nothing_behind(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+    """Ctrl-C in the middle ends it with 130, without a traceback, and with its processes and files."""
+    for line in demo.stdout:
+        if line.startswith("stubs generated"):
+            break
+    demo.send_signal(signal.SIGINT)
+    assert "Traceback" not in demo.communicate(timeout=SECONDS)[0]
+    assert demo.returncode == 130
+    assert list(tmp_path.glob("tidegate-demo-*")) == []
+    assert processes_that_name(tmp_path) == []
