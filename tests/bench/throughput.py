@@ -76,8 +76,8 @@ def measure(place: Place, rounds: int, seconds: float, cases: tuple[Case, ...] =
         tidegate: list[Run] = []
         with bare_server(place) as relay, gateway_server(place) as gateway:
             for _ in range(rounds):
-                bare.append(_run(relay, case, seconds))
-                tidegate.append(_run(gateway, case, seconds))
+                bare.append(run(relay, case, seconds))
+                tidegate.append(run(gateway, case, seconds))
         yield _row(case, bare, tidegate)
 
 
@@ -100,7 +100,8 @@ def _row(case: Case, bare: list[Run], tidegate: list[Run]) -> Row:
     return replace(row, target=f"at least {case.at_least:g} of bare", met=(row.ratio or 0) >= case.at_least)
 
 
-def _run(server: Server, case: Case, seconds: float) -> Run:
+def run(server: Server, case: Case, seconds: float) -> Run:
+    """Publishes for so many seconds to new subscribers, and counts what they get."""
     flow = flights.flow(case.events, topic=case.topic, bare=server.bare)
     ids = case.request_ids and not server.bare
     with contextlib.ExitStack() as sides:
