@@ -8,7 +8,9 @@ stubs.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -56,6 +58,9 @@ SELECT CAST(group_concat(entry, '') AS BLOB) FROM (
 """
 _FIRST_AT: Final = "SELECT meta FROM log_batch WHERE first_sequence >= ? ORDER BY first_sequence LIMIT 1"
 
+_make = partial(tuple.__new__, StoredBatch)
+"""Makes a batch of the tuple of its values, at half the price of calling the class."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -100,8 +105,9 @@ class Reader:
         while True:
             metas, complete = look(wanted)
             chosen = [meta for meta in metas if wanted.everything or meta[KIND] in wanted.kinds]
-            fitting = _fit(chosen, wanted.max_bytes)
-            batches = self._load(fitting, wanted)
+            ends = list(accumulate([meta[BYTES] for meta in chosen]))
+            fitting = chosen[: max(1, bisect_right(ends, wanted.max_bytes))]
+            batches = self._load(fitting, ends, wanted)
             if batches is not None:
                 break
         if len(fitting) < len(chosen):
@@ -151,19 +157,22 @@ class Reader:
         packed = self._one(_METAS.format(",".join(map(str, sequences))), ())
         return _behind(list(META.iter_unpack(packed)), wanted.after), complete
 
-    def _load(self, metas: Sequence[Meta], wanted: Wanted) -> tuple[StoredBatch, ...] | None:
+    def _load(
+        self, metas: Sequence[Meta], ends: Sequence[int], wanted: Wanted
+    ) -> tuple[StoredBatch, ...] | None:
         """Answers the batches of ``metas``; None if one of them was trimmed meanwhile."""
         if not metas:
             return ()
-        entries = self._one(_ENTRIES.format(_where(metas, wanted)), ())
-        ends = list(accumulate([meta[BYTES] for meta in metas]))
-        if ends[-1] != len(entries):
+        joined = self._one(_ENTRIES.format(_where(metas, wanted)), ())
+        if len(joined) != ends[len(metas) - 1]:
             return None
-        names, batches, begin = wanted.kinds, [], 0
-        for (first, time, ordinal, _, _, _, count, kind, _), end in zip(metas, ends, strict=True):
-            batches.append(StoredBatch(first, count, *names[kind], time, ordinal, entries[begin:end]))
-            begin = end
-        return tuple(batches)
+        names = wanted.kinds
+        return tuple(
+            [
+                _make((first, count, *names[kind], time, ordinal, joined[end - size : end]))
+                for (first, time, ordinal, _, _, _, count, kind, size), end in zip(metas, ends, strict=False)
+            ]
+        )
 
     def _one(self, sql: str, values: Sequence[int]) -> bytes:
         (value,) = self.connection.execute(sql, values).fetchone()
@@ -183,11 +192,3 @@ def _last(meta: Meta) -> int:
 
 def _behind(metas: list[Meta], after: int) -> list[Meta]:
     return metas[1:] if metas and _last(metas[0]) <= after else metas
-
-
-def _fit(metas: list[Meta], max_bytes: int) -> list[Meta]:
-    fitting = 1
-    for fitting, total in enumerate(accumulate([meta[BYTES] for meta in metas])):
-        if total > max_bytes:
-            return metas[: max(1, fitting)]
-    return metas

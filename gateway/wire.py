@@ -8,6 +8,7 @@ equal to ``proto/``. Nothing here imports gRPC or the generated stubs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -21,14 +22,32 @@ if TYPE_CHECKING:
 _Field = descriptor_pb2.FieldDescriptorProto
 
 
+_SEVEN, _MORE = 0x7F, 0x80
+_PAIRS = 1 << 14
+_LAST_PAIR = tuple(
+    bytes((pair,)) if pair <= _SEVEN else bytes((pair & _SEVEN | _MORE, pair >> 7)) for pair in range(_PAIRS)
+)
+_PAIR = tuple(bytes((pair & _SEVEN | _MORE, pair >> 7 | _MORE)) for pair in range(_PAIRS))
+
+
 def varint(value: int) -> bytes:
-    """Encodes a non-negative integer as a Protobuf varint."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    """Encodes a non-negative integer as a Protobuf varint.
+
+    Looks up two bytes at a time: each batch that is stored needs several.
+    """
+    if value < 0:
+        raise ValueError(f"{value} is negative")
+    encoded = b""
+    while value >= _PAIRS:
+        encoded += _PAIR[value & _PAIRS - 1]
+        value >>= 14
+    return encoded + _LAST_PAIR[value]
+
+
+@lru_cache(maxsize=16)  # all batches of a transaction have the same time
+def _timestamp(nanoseconds: int) -> bytes:
+    seconds, nanos = divmod(nanoseconds, 1_000_000_000)
+    return b"\x08" + varint(seconds) + b"\x10" + varint(nanos)
 
 
 class Sealer:
@@ -64,8 +83,7 @@ class Sealer:
             first_sequence: Of its first event.
             append_time: Nanoseconds since the epoch.
         """
-        seconds, nanos = divmod(append_time, 1_000_000_000)
-        time = b"\x08" + varint(seconds) + b"\x10" + varint(nanos)
+        time = _timestamp(append_time)
         trailer = b"".join(
             (self._constant, b"\x28", varint(first_sequence), b"\x32", varint(len(time)), time)
         )
