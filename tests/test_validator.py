@@ -460,6 +460,11 @@ def test_words_for_a_huge_event_stay_short(pools: dict[str, DescriptorPool]) -> 
     assert (field, description[:10]) == (".events[0].data", "has fields")
     [(field, description)] = refusals(validator, event(data(filler + b"\x98")))
     assert (field, description) == (".events[0].data", "does not parse as shop.v1.Order")
+    packed = length_delimited(7, b"\x01" * 30_000)
+    [(field, description)] = refusals(validator, event(data(packed + b"\x98\x06\x01")))
+    assert (field, description[:10]) == (".events[0].data", "has fields")
+    [(field, description)] = refusals(validator, b"\x18\x01" * 30_000 + b"\x82")
+    assert (field, description.partition(": ")[2]) == ("", "something is wrong behind field 20,000")
 
 
 def test_the_seven_bytes_that_end_a_process_are_refused() -> None:
