@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
 import re
 from pathlib import Path
 
@@ -98,7 +97,7 @@ def test_unknown_settings_are_refused_by_name(tmp_path: Path) -> None:
         ('engine = "postgres://x"', ["engine", "'postgres://x'", "sqlite:///ABSOLUTE/PATH"]),
         ('engine = "sqlite://relative/path"', ["engine", "sqlite:RELATIVE/PATH"]),
         ('engine = "sqlite:"', ["engine", "sqlite:RELATIVE/PATH"]),
-        ("max_topics =", ["tidegate.toml", "line 1"]),
+        ("max_topics = ]", ["tidegate.toml", "line 1"]),
     ],
 )
 def test_wrong_values_are_refused_by_name(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -131,14 +130,14 @@ def test_an_engine_names_its_file(engine: str, path: str) -> None:
     assert Config(engine=engine).engine_path() == Path(path)
 
 
-@given(
-    st.sampled_from([name for name, field in FIELDS.items() if isinstance(field.default, int)]), st.integers()
-)
+_NUMBERS = [name for name, field in FIELDS.items() if isinstance(field.default, int)]
+
+
+@given(st.sampled_from(_NUMBERS), st.integers())
 def test_any_number_is_taken_or_refused_by_name(name: str, value: int) -> None:
     """Every number either makes a gateway's setting or is refused with the setting's name."""
-    try:
+    if 0 < value <= 3 * MIB:
         assert getattr(load_config(None, **{name: value}), name) == value
-    except InvalidConfig as error:
-        assert name in str(error)
-        assert value <= 0 or value > 3 * MIB
-    assert math.isfinite(value)
+    elif value <= 0:
+        with pytest.raises(InvalidConfig, match=name):
+            load_config(None, **{name: value})
