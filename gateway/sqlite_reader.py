@@ -31,7 +31,7 @@ ROWS: Final = 4096
 """How many rows one read looks at most."""
 LEAST_ROWS: Final = 16
 """How many rows one read looks at least, also where they have been large."""
-_CURSORS: Final = 200
+CURSORS: Final = 200
 """How many kinds one statement merges; SQLite's limit is 500."""
 
 # CAST and group_concat join blobs byte for byte: the text in between is never looked at.
@@ -147,8 +147,8 @@ class Reader:
         begin = row[0] if row else 0
         sequences: list[int] = []
         kinds = sorted(wanted.kinds)
-        for at in range(0, len(kinds), _CURSORS):
-            cursors = " UNION ALL ".join(map(_CURSOR.format, kinds[at : at + _CURSORS]))
+        for at in range(0, len(kinds), CURSORS):
+            cursors = " UNION ALL ".join(map(_CURSOR.format, kinds[at : at + CURSORS]))
             sql = f"SELECT group_concat(first_sequence) FROM ({cursors})"  # noqa: S608  # numbers of ours
             (text,) = self.connection.execute(sql, (begin, wanted.head, self._rows)).fetchone()
             sequences += map(int, text.split(",")) if text else ()

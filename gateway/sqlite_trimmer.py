@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.log import Trimmed
 from gateway.sqlite_file import META, PAGE_SIZE
-from gateway.sqlite_reader import BYTES, COUNT, FIRST, KIND, ORDINAL, TIME
+from gateway.sqlite_reader import BYTES, COUNT, CURSORS, FIRST, KIND, ORDINAL, TIME
 from gateway.sqlite_writer import transact
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gateway.sqlite_ledger import Kind, KindName, Ledger
     from gateway.sqlite_reader import Meta
@@ -74,7 +74,7 @@ class Trimmer:
         """Removes one slice; if there is nothing to remove, gives free space back."""
         kinds = {kind.id: kind for kind in self._ledger.kinds_of(trim.topic)}
         through = max((kind.trimmed_through for kind in kinds.values()), default=0)
-        oldest = self._oldest(connection, list(kinds))
+        oldest = self._oldest(connection, kinds.values())
         removed = _excess(trim, oldest, sum(kind.size - kind.trimmed_size for kind in kinds.values()))
         if not removed:
             return Slice(Trimmed(0, through, more=False), {}, _give_back(connection))
@@ -85,12 +85,17 @@ class Trimmer:
         through = removed[-1][FIRST] + removed[-1][COUNT] - 1
         return Slice(Trimmed(len(removed), through, more), changed, sum(meta[BYTES] for meta in removed))
 
-    def _oldest(self, connection: sqlite3.Connection, kinds: list[int]) -> list[Meta]:
-        cursors = " UNION ALL ".join(map(_OLDEST_OF_KIND.format, kinds[:400]))
-        if not cursors:
+    def _oldest(self, connection: sqlite3.Connection, kinds: Iterable[Kind]) -> list[Meta]:
+        """Answers the oldest batches of the kinds, without a gap between them."""
+        kept = sorted([kind for kind in kinds if kind.kept], key=lambda kind: kind.first_sequence)
+        if not kept:
             return []
+        cursors = " UNION ALL ".join([_OLDEST_OF_KIND.format(kind.id) for kind in kept[:CURSORS]])
         rows = connection.execute(_OLDEST.format(cursors), (self._batches,)).fetchall()
-        return [META.unpack(meta) for (meta,) in rows]
+        metas = [META.unpack(meta) for (meta,) in rows]
+        if len(kept) <= CURSORS:
+            return metas
+        return [meta for meta in metas if meta[FIRST] < kept[CURSORS].first_sequence]
 
     def _remove(
         self, connection: sqlite3.Connection, kinds: dict[int, Kind], removed: list[Meta]

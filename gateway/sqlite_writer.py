@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from gateway import sqlite_requests
 from gateway.errors import StreamStopped
@@ -38,6 +38,10 @@ _PAGES: Final = 3  # that a transaction rewrites besides its entries: the end of
 _STATEMENT_ROWS: Final = 128
 """Rows of the largest INSERT; smaller ones have every number of rows up to ``_EXACT_ROWS``."""
 _EXACT_ROWS: Final = 32
+
+
+Job: TypeAlias = "Callable[[sqlite3.Connection], None]"
+"""What runs on the writer's thread, with its connection, between two groups."""
 
 
 class Outcome:
@@ -85,7 +89,8 @@ class Writer:
         self._requests = requests
         self._settle = settle
         self._connection = file.connect(cache_bytes=32 << 20)
-        self._queue: SimpleQueue[Outcome | Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
+        self._running = True
+        self._queue: SimpleQueue[Outcome | Job] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tidegate-writer", daemon=True)
         self._thread.start()
 
@@ -93,7 +98,7 @@ class Writer:
         """Queues an append. The queue has no bound of its own: whoever appends bounds what is under way."""
         self._queue.put(Outcome(append, future))
 
-    def run(self, job: Callable[[sqlite3.Connection], None]) -> None:
+    def run(self, job: Job) -> None:
         """Queues a job, which gets the writer's connection outside of any transaction and must not raise."""
         self._queue.put(job)
 
@@ -109,36 +114,35 @@ class Writer:
 
     def close(self) -> None:
         """Commits what was queued and ends the thread. Blocks."""
-        self._queue.put(None)
+        self.run(self._stop)
         self._thread.join()
 
+    def _stop(self, connection: sqlite3.Connection) -> None:
+        self._running = False
+        connection.close()
+
     def _run(self) -> None:
-        while True:
+        while self._running:
             group: list[Outcome] = []
-            other = self._collect(group)
+            job = self._collect(group)
             if group:
                 self._settle(self._commit(group))
-            if callable(other):
-                other(self._connection)
-            elif other is None and not group:
-                break
-            elif other is None:
-                self._queue.put(None)
-        self._connection.close()
+            if job is not None:
+                job(self._connection)
 
-    def _collect(self, group: list[Outcome]) -> Any:
-        """Fills a group with what waits; answers what ended it."""
+    def _collect(self, group: list[Outcome]) -> Job | None:
+        """Fills a group with what waits; answers the job that ended it, if one did."""
         size = 0
         item = self._queue.get()
         while isinstance(item, Outcome):
             group.append(item)
             size += sum([len(batch.data) for batch in item.append.batches])
             if size >= GROUP_BYTES or len(group) >= GROUP_APPENDS:
-                return group
+                return None
             try:
                 item = self._queue.get_nowait()
             except Empty:
-                return group
+                return None
         return item
 
     def _commit(self, group: list[Outcome]) -> Committed:

@@ -23,6 +23,7 @@ SCANNED: Final = 2048
 
 PAGES: Final = 1024
 """How many pages are kept for the readers that ask for the same ones, until the next commit."""
+_CACHED_PAGES: Final = 256
 
 
 class _Waiters:

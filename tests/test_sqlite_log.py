@@ -85,6 +85,20 @@ async def test_a_rare_topic_is_not_searched_for_in_all_of_the_log(log: SqliteLog
     assert page.through == page.head
 
 
+async def test_many_kinds_are_merged_in_order(log: SqliteLog) -> None:
+    """More kinds than one statement can merge are still read and trimmed oldest first."""
+    await log.append(Append(tuple(new("a", version=1 + number * 7 % 1000) for number in range(2000))))
+    await log.append(Append(tuple(new("b") for _ in range(17_000))))
+    batches = await read_all(log, names("a"), max_bytes=10_000)
+    assert [batch.schema_version for batch in batches] == [1 + number * 7 % 1000 for number in range(2000)]
+    through, more = 0, True
+    while more:
+        trimmed = await log.trim("a", keep_bytes=0)
+        assert trimmed.through == through + trimmed.batches
+        through, more = trimmed.through, trimmed.more
+    assert through == 2000
+
+
 async def test_pages_bound_memory_where_small_batches_turn_large(log: SqliteLog) -> None:
     """A page keeps to its bytes where thousands of small batches are followed by large ones."""
     await log.append(Append(tuple(new() for _ in range(3000))))
