@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self, overload
 from google.protobuf.message import Message
 
 from tidegate.admin import AsyncAdmin
-from tidegate.connection import DEFAULT_SERVER, Connection
+from tidegate.connection import Connection
 from tidegate.cursor import Cursor, Gap, Start
 from tidegate.outbox import Published
 from tidegate.outgoing import Lane, NewEvent, as_event, batch_entry, batch_header, new_id
@@ -42,11 +42,12 @@ class AsyncClient(AsyncAdmin):
     repeated a few times while the gateway is unavailable.
 
     Args:
-        server: The gateway's address, ``HOST:PORT``.
+        server: The gateway's address, ``HOST:PORT``; empty means the environment's ``TIDEGATE_SERVER``, or
+            else ``127.0.0.1:7420``.
         timeout: Seconds that a single call (all but subscriptions and publishers) may take.
     """
 
-    def __init__(self, server: str = DEFAULT_SERVER, *, timeout: float = 30.0) -> None:
+    def __init__(self, server: str = "", *, timeout: float = 30.0) -> None:
         self._connection = Connection(server, timeout=timeout)
         self._schemas = SchemaCache(self._connection)
         self._publishers: weakref.WeakSet[AsyncPublisher] = weakref.WeakSet()

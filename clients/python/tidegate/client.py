@@ -15,7 +15,6 @@ from tidegate.aio import AsyncClient
 from tidegate.blocking_admin import Admin
 from tidegate.blocking_publisher import Publisher
 from tidegate.blocking_subscription import Subscription
-from tidegate.connection import DEFAULT_SERVER
 from tidegate.cursor import Start
 from tidegate.loop_thread import LoopThread
 from tidegate.publisher import (
@@ -49,7 +48,7 @@ class Client(Admin):
     and errors are those of ``AsyncClient``.
     """
 
-    def __init__(self, server: str = DEFAULT_SERVER, *, timeout: float = 30.0) -> None:
+    def __init__(self, server: str = "", *, timeout: float = 30.0) -> None:
         self._client = AsyncClient(server, timeout=timeout)
         self._thread = LoopThread()
         self._publishers: weakref.WeakSet[Publisher] = weakref.WeakSet()

@@ -6,6 +6,7 @@ Everything that another gRPC client in Python would want to copy stands in ``CHA
 from __future__ import annotations
 
 import json
+import os
 import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,11 +109,15 @@ class Backoff:
 
 
 class Connection:
-    """One channel to one gateway, opened at the first call. Belongs to one event loop."""
+    """One channel to one gateway, opened at the first call. Belongs to one event loop.
 
-    def __init__(self, server: str = DEFAULT_SERVER, *, timeout: float = 30.0) -> None:
+    An empty ``server`` means the environment's ``TIDEGATE_SERVER``, or else ``DEFAULT_SERVER``.
+    """
+
+    def __init__(self, server: str = "", *, timeout: float = 30.0) -> None:
         if timeout <= 0:
             raise ValueError(f"timeout must be above 0 seconds, not {timeout}")
+        server = server or os.environ.get("TIDEGATE_SERVER") or DEFAULT_SERVER
         self.server = server if ":" in server else f"{server}:{_PORT}"
         self._timeout = timeout
         self._channel: grpc.aio.Channel | None = None
