@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
+    Edition,
+    FeatureSet,
     FieldDescriptorProto,
     FileDescriptorProto,
     FileDescriptorSet,
@@ -22,6 +24,37 @@ from registry.supplied import DESCRIPTOR_FILE, is_supplied_name, supplied_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from google.protobuf.message import Message
+
+
+def parse_set(data: bytes) -> FileDescriptorSet:
+    """Parses a descriptor set that anybody may have sent.
+
+    Raises:
+        google.protobuf.message.DecodeError: It is none, or a text in it is no UTF-8. Protobuf itself lets
+            that pass in descriptors, and answers bytes where everybody expects a string.
+    """
+    _strict_set().FromString(data)
+    return FileDescriptorSet.FromString(data)
+
+
+def _strict_set() -> type[Message]:
+    """Answers the class of a descriptor set whose strings are checked: descriptor.proto as an edition."""
+    file = FileDescriptorProto.FromString(supplied_files()[DESCRIPTOR_FILE])
+    file.syntax, file.edition = "editions", Edition.EDITION_2023
+    features = file.options.features
+    features.utf8_validation = FeatureSet.VERIFY
+    features.enum_type = FeatureSet.CLOSED
+    for message in file.message_type:
+        for member in (message, *message.nested_type):
+            for field in member.field:
+                if field.label == FieldDescriptorProto.LABEL_REQUIRED:
+                    field.label = FieldDescriptorProto.LABEL_OPTIONAL
+                field.options.ClearField("packed")
+    pool = DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return GetMessageClass(pool.FindMessageTypeByName(FileDescriptorSet.DESCRIPTOR.full_name))
 
 
 def build_pool(descriptor_set: bytes) -> DescriptorPool:

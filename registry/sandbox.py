@@ -20,7 +20,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.message import DecodeError
 
 from registry.admission import check_files, check_limit, check_names
-from registry.descriptors import build_pool, canonical_files, fingerprint, message_types
+from registry.descriptors import build_pool, canonical_files, fingerprint, message_types, parse_set
 from registry.errors import InvalidSchema, Violation
 from registry.names import shown
 from registry.protoc import run_protoc
@@ -76,10 +76,15 @@ def _compile(folder: Path, names: list[str], limits: SchemaLimits) -> dict[str, 
 def _admit_set(path: Path, limits: SchemaLimits) -> list[str]:
     """Leaves a sent descriptor set without what is supplied, and answers the names of its files."""
     try:
-        sent = FileDescriptorSet.FromString(path.read_bytes()).file
+        sent = parse_set(path.read_bytes()).file
     except DecodeError:
         raise InvalidSchema(
-            [Violation("descriptor_set", "is no serialized google.protobuf.FileDescriptorSet")]
+            [
+                Violation(
+                    "descriptor_set",
+                    "is no serialized google.protobuf.FileDescriptorSet, or holds text that is no UTF-8",
+                )
+            ]
         ) from None
     own = [file for file in sent if file.name not in supplied_files()]
     names = [file.name for file in own]

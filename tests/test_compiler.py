@@ -364,6 +364,17 @@ def test_bytes_that_are_no_set_are_refused() -> None:
     assert fields_of(refusal(compile_descriptor_set, bytes(50_000_000))) == ["max_bytes"]
 
 
+@pytest.mark.parametrize("text", [b"a.proto", b"pack", b"A", b"f1", b"json", b"text"])
+def test_text_that_is_no_utf_8_is_refused(text: bytes) -> None:
+    """Wherever a descriptor holds text, it is UTF-8: elsewhere it would arrive as bytes, not as a string."""
+    field = {"type": 9, "default_value": "text", "json_name": "json"}
+    sent = pb.FileDescriptorSet(file=[a_message(field, package="pack", syntax="proto2")]).SerializeToString()
+    assert compile_descriptor_set(sent).types == ("pack.A",)
+    at = sent.index(bytes((len(text),)) + text) + 1
+    broken = sent[:at] + b"\xff" * len(text) + sent[at + len(text) :]
+    assert fields_of(refusal(compile_descriptor_set, broken)) == ["descriptor_set"]
+
+
 def test_a_bomb_of_empty_messages_costs_no_more_than_its_limits() -> None:
     """A set that takes a hundred times its bytes once parsed ends its own process, and no other."""
     limits = SchemaLimits(compile_bytes=400 * 1024 * 1024)
