@@ -12,6 +12,17 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
+_forks = 0
+
+
+def _count_fork() -> None:
+    global _forks  # noqa: PLW0603 - a process is forked as a whole
+    _forks += 1
+
+
+# Asking the system for the process's number, once an event, would cost more than the event.
+os.register_at_fork(after_in_child=_count_fork)
+
 
 class LoopThread:
     """Runs coroutines for other threads until it is stopped.
@@ -21,7 +32,7 @@ class LoopThread:
     """
 
     def __init__(self) -> None:
-        self._pid = os.getpid()
+        self._forks = _forks
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="tidegate", daemon=True)
         self._thread.start()
@@ -55,7 +66,7 @@ class LoopThread:
         Raises:
             RuntimeError: In a forked child, in the thread itself, or once it is stopped.
         """
-        if os.getpid() != self._pid:
+        if self._forks != _forks:
             raise RuntimeError("this client was made before the process forked: make one in each process")
         if threading.current_thread() is self._thread:
             raise RuntimeError(
@@ -66,7 +77,7 @@ class LoopThread:
 
     def stop(self) -> None:
         """Stops the thread and waits for its end. Does nothing in a forked child, or a second time."""
-        if os.getpid() != self._pid or not self._thread.is_alive():
+        if self._forks != _forks or not self._thread.is_alive():
             return
         self._loop.call_soon_threadsafe(self._loop.stop)
         if threading.current_thread() is not self._thread:

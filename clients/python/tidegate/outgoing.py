@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time as clock
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import uuid_utils
 from google.protobuf.message import Message
@@ -78,7 +78,7 @@ class NewEvent:
             id=self.id or new_id(),
             key=self.key,
             data=data if isinstance(data, bytes) else data.SerializePartialToString(),
-            attributes=self.attributes,
+            attributes=self.attributes or None,
         )
         seconds, nanos = divmod(_nanoseconds(self.time), 1_000_000_000)
         event.time.seconds, event.time.nanos = seconds, nanos
@@ -106,9 +106,11 @@ def as_event(
     return message
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """What the events of one batch have in common. A schema version of 0 means: the latest one."""
+class Lane(NamedTuple):
+    """What the events of one batch have in common. A schema version of 0 means: the latest one.
+
+    A tuple, because it is a key that is looked up for every event.
+    """
 
     topic: str
     type: str

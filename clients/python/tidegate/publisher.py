@@ -63,6 +63,7 @@ class AsyncPublisher:
         self._max_batch_bytes = max_batch_bytes
         self._max_pending_bytes = max_pending_bytes
         self._room = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
 
     async def publish(
         self,
@@ -103,7 +104,7 @@ class AsyncPublisher:
         ):
             self._room.clear()
             await self._room.wait()
-        future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Published] = self._loop.create_future()
         self._sender.accept(lane, entry, event.key, future)
         return future
 

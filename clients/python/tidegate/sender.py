@@ -35,10 +35,11 @@ class Sender:
     def __init__(self, connection: Connection, outbox: Outbox, settled: Callable[[], None]) -> None:
         self._connection = connection
         self._outbox = outbox
+        self._loop = asyncio.get_running_loop()
         self._settled = settled
         self._work = asyncio.Event()
         self._progress = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._task: asyncio.Task[None] | None = None
         self._backoff = Backoff(most=2.0)
         self._was_connected = False
@@ -53,14 +54,13 @@ class Sender:
         """
         if self._closed:
             raise RuntimeError("the publisher is closed")
-        loop = asyncio.get_running_loop()
-        self._outbox.add(lane, entry, key, future, loop.time())
+        self._outbox.add(lane, entry, key, future, self._loop.time())
         if self._task is None:
-            self._task = loop.create_task(self._run(), name="tidegate-publisher")
+            self._task = self._loop.create_task(self._run(), name="tidegate-publisher")
         if self._outbox.has_ready:
             self._work.set()
         if self._timer is None:
-            self._timer = loop.call_soon(self._tick)  # type: ignore[assignment]  # a Handle: cancel() is all we use
+            self._timer = self._loop.call_soon(self._tick)
 
     async def flush(self) -> None:
         """Sends what waits; answers when every event accepted before is settled, well or badly."""
@@ -88,11 +88,10 @@ class Sender:
             self._announce()
 
     def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = self._outbox.seal_due(loop.time())
+        due = self._outbox.seal_due(self._loop.time())
         if self._outbox.has_ready:
             self._work.set()
-        self._timer = None if due is None else loop.call_at(due, self._tick)
+        self._timer = None if due is None else self._loop.call_at(due, self._tick)
 
     def _announce(self) -> None:
         self._progress.set()
@@ -118,7 +117,7 @@ class Sender:
 
     def _judge(self, error: TidegateError) -> None:
         """Decides what is not worth waiting for any longer."""
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         if self._failing_since is None:
             self._failing_since = now
         hopeless = not self._was_connected and now - self._failing_since >= CONNECT_TIMEOUT
@@ -182,10 +181,9 @@ class Sender:
     async def _next_response(self, call: grpc.aio.StreamStreamCall[bytes, Any]) -> Any:
         """Answers the next response, or the error that stands for it."""
         reading = asyncio.ensure_future(call.read())
-        loop = asyncio.get_running_loop()
         try:
             while not (await asyncio.wait({reading}, timeout=_LOOK_AROUND))[0]:
-                if self._outbox.is_overdue(loop.time()):
+                if self._outbox.is_overdue(self._loop.time()):
                     return self._connection.silent()
         finally:
             if not reading.done():
