@@ -107,7 +107,7 @@ def _removed_field(old: MessageShape, new: MessageShape, field: FieldShape) -> I
             f"add `reserved {number};` to message {old.name}",
         )
     if field.required:
-        yield _required(field, "is gone, but was required: readers of the old version refuse data without it; keep it")
+        yield _required(field, "is gone, but was required: old readers refuse data without it; keep it")
 
 
 def _new_required(old: MessageShape, new: MessageShape) -> Iterator[Finding]:
@@ -134,7 +134,10 @@ def _field(old: FieldShape, new: FieldShape, before: Shape, after: Shape) -> Ite
     else:
         yield from _type(old, new, before, after, old.path)
     if old.required and not new.required:
-        yield _required(old, "is not required any more: readers of the old version refuse data without it; keep it required")
+        yield _required(
+            old,
+            "is not required any more: old readers refuse data without it; keep it required",
+        )
     if new.required and not old.required:
         yield _required(
             old, "became required: data of the old version may not have it; make it optional again"
