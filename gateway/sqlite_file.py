@@ -185,8 +185,12 @@ def _create(connection: sqlite3.Connection) -> None:
 
 def _prove_writable(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
+    # BEGIN IMMEDIATE alone would be content with reading; the first write tells.
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute("ROLLBACK")
+    try:
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _advice(error: sqlite3.Error) -> str:

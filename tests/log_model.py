@@ -208,9 +208,9 @@ async def _append(
             await log.append(append)
         return
     placed = await log.append(append)
-    page = await look(log, EVERYTHING, model.head, 1 << 40)
-    assert len(page.batches) == len(placed) == len(batches)
-    for stored, place, batch in zip(page.batches, placed, batches, strict=True):
+    found = await read_all(log, EVERYTHING, model.head)
+    assert len(found) == len(placed) == len(batches)
+    for stored, place, batch in zip(found, placed, batches, strict=True):
         assert stored.first_sequence == place.first_sequence > model.head
         assert (stored.topic, stored.type, stored.schema_version, stored.count) == (
             batch.topic, batch.type, batch.schema_version, batch.count,

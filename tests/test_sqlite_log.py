@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -30,10 +31,11 @@ from gateway.sqlite_log import SqliteLog
 from tests.log_model import MEBIBYTE, STEPS, compare, key, look, names, new, one, opener, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 LONG = os.environ.get("TIDEGATE_TEST_PROFILE") == "long"
 CRASHES = 40 if LONG else 5
+NOBODY = 65534
 EXAMPLES = 1000 if LONG else 25
 
 
@@ -149,17 +151,35 @@ async def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
     assert "CREATE" not in (tmp_path / "text.db").read_text()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-async def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """Gives up the right of root to write everywhere, in a folder of its own."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.chown(folder, NOBODY, NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+async def test_what_cannot_be_written_is_refused() -> None:
     """A read-only file and a read-only folder are refused at once."""
-    await (await SqliteLog.open(tmp_path / "log.db")).close()
-    (tmp_path / "log.db").chmod(0o444)
-    with pytest.raises(CannotOpenLog, match="writable"):
-        await SqliteLog.open(tmp_path / "log.db")
-    folder = tmp_path / "closed"
-    folder.mkdir(mode=0o555)
-    with pytest.raises(CannotOpenLog, match="writable"):
-        await SqliteLog.open(folder / "log.db")
+    with tempfile.TemporaryDirectory() as name, as_nobody(Path(name)):
+        folder = Path(name)
+        await (await SqliteLog.open(folder / "log.db")).close()
+        (folder / "log.db").chmod(0o444)
+        with pytest.raises(CannotOpenLog, match=r"readonly.*Make the file and its folder"):
+            await SqliteLog.open(folder / "log.db")
+        await asyncio.to_thread(folder.chmod, 0o555)
+        with pytest.raises(CannotOpenLog, match="Make the folder writable"):
+            await SqliteLog.open(folder / "other.db")
+        (folder / "log.db").chmod(0o000)
+        with pytest.raises(CannotOpenLog, match="readable and writable"):
+            await SqliteLog.open(folder / "log.db")
+        await asyncio.to_thread(folder.chmod, 0o755)
 
 
 async def test_the_write_ahead_log_is_bounded(tmp_path: Path) -> None:
