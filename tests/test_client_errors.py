@@ -123,6 +123,7 @@ def test_what_reconnecting_can_heal():
     assert is_worth_reconnecting(errors.Unreachable("x"))
     assert is_worth_reconnecting(errors.Draining("x"))
     assert is_worth_reconnecting(errors.StorageFailed("x"))
+    assert is_worth_reconnecting(errors.StreamStopped("x"))
     assert is_worth_reconnecting(errors.TidegateError("RST_STREAM", code=codes.INTERNAL))
     assert not is_worth_reconnecting(errors.Internal("x"))
     assert not is_worth_reconnecting(errors.TopicNotFound("x"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from tidegate.errors import Draining, TidegateError, Unreachable, error_of_call
+from tidegate.errors import Draining, StreamStopped, TidegateError, Unreachable, error_of_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def is_worth_reconnecting(error: TidegateError) -> bool:
     An error with a reason is the gateway's own word; one without comes from the transport or from a proxy.
     """
     if error.reason:
-        return error.is_transient
+        return error.is_transient or isinstance(error, StreamStopped)
     return error.code in _TRANSPORT_CODES
 
 
