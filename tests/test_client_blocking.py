@@ -1,5 +1,6 @@
 """The client without an event loop: the same promises from threads, over forks, at the program's end."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -127,6 +128,18 @@ def test_a_failure_that_nobody_looks_at_is_logged(client, topic, paid, caplog):
         del unseen
         gc.collect()
     assert "nobody looked" in caplog.text
+
+
+def test_a_publisher_that_was_never_closed_is_reported(address, topic, caplog):
+    """An event loop that ends under a publisher with events to send makes itself heard."""
+
+    async def forget():
+        publisher = tidegate.AsyncClient(address).publisher(max_delay=60.0)
+        await publisher.publish(topic, NewEvent(b"\x0a\x01a\x10\x01", type=PAID))
+
+    with caplog.at_level(logging.ERROR, "tidegate"):
+        asyncio.run(forget())
+    assert "close it, or use" in caplog.text
 
 
 def test_closing_ends_a_reader_that_waits(client, topic):

@@ -57,6 +57,7 @@ class Sender:
         self._outbox.add(lane, entry, key, future, self._loop.time())
         if self._task is None:
             self._task = self._loop.create_task(self._run(), name="tidegate-publisher")
+            self._task.add_done_callback(self._note_end)
         if self._outbox.has_ready:
             self._work.set()
         if self._timer is None:
@@ -86,6 +87,10 @@ class Sender:
                 await asyncio.wait({self._task})
             self._outbox.fail_all(RuntimeError("the publisher was closed before the event was acknowledged"))
             self._announce()
+
+    def _note_end(self, _task: asyncio.Task[None]) -> None:
+        if not (self._closed or self._outbox.is_empty):
+            _log.error("a publisher ended with unacknowledged events: close it, or use `async with`")
 
     def _tick(self) -> None:
         due = self._outbox.seal_due(self._loop.time())
