@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "flights"
 TIDEGATE = (sys.executable, "-m", "tidegate.cli")
 SECONDS = 60
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import threading
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -16,15 +15,14 @@ from hypothesis import HealthCheck, settings
 
 from gateway.app import Gateway
 from gateway.config import Config
-from tests.command_line import run_tidegate, serving
+from tests.command_line import EXAMPLE, run_tidegate, serving
 from tests.shop import Shop
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
-
-EXAMPLE = Path(__file__).parents[1] / "examples" / "flights"
+    from pathlib import Path
 
 settings.register_profile(
     "short", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]

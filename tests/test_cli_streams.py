@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tidegate import AsyncClient
 from tidegate.cli.lines import BadLine, parse_event
 
-from tests.command_line import departure, json_lines, run_tidegate, start_tidegate
+from tests.command_line import EXAMPLE, departure, json_lines, run_tidegate, start_tidegate
 
 if TYPE_CHECKING:
     import subprocess
@@ -214,3 +214,32 @@ def test_a_gateway_that_is_not_there_is_named(cli_topic: str) -> None:
     assert refused.stderr.startswith(f"Error: can't reach a gateway at {address}: ")
     assert f"`tidegate serve --listen {address}`" in refused.stderr
     assert time.monotonic() - started < 30
+
+
+def test_an_interruption_does_not_wait_for_a_gateway_that_is_gone(cli_topic: str, tmp_path: Path) -> None:
+    """Without its gateway, subscribe and publish say so and go on; Ctrl-C ends them within seconds."""
+    schema = EXAMPLE / "schema" / "v1" / "flights.proto"
+    with start_tidegate(
+        "serve", "--listen", "127.0.0.1:0", "--engine", f"sqlite:{tmp_path}/log.db"
+    ) as gateway:
+        address = gateway.stdout.readline().split(" ready on ")[1].split(",")[0]
+        run_tidegate("--server", address, "schema", "register", "flights", schema)
+        run_tidegate("--server", address, "topic", "create", cli_topic, "--subject", "flights")
+        with (
+            start_tidegate("--server", address, "subscribe", cli_topic, "--from", "earliest") as reader,
+            start_tidegate("--server", address, "publish", cli_topic, "--type", DEPARTED) as writer,
+        ):
+            writer.stdin.write(json_lines(departure(1)))
+            writer.stdin.flush()
+            assert reader.stdout.readline()
+            gateway.kill()
+            assert f"can't reach a gateway at {address}" in reader.stderr.readline()
+            reader.send_signal(signal.SIGINT)
+            assert reader.wait(10) == 0
+            writer.stdin.write(json_lines(departure(2)))
+            writer.stdin.flush()
+            assert f"can't reach a gateway at {address}" in writer.stderr.readline()
+            writer.send_signal(signal.SIGINT)
+            assert writer.wait(20) == 130
+            summary = f"published 1 event to {cli_topic}, sequence 1; 1 line not acknowledged\n"
+            assert summary in writer.stderr.read()

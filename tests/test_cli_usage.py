@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 import subprocess
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tidegate.cli import COMMANDS, cli
+from tidegate.cli.lines import LONGEST_LINE, read_lines
 from tidegate.cli.values import (
     AGE,
     BYTES,
@@ -207,6 +209,27 @@ def test_any_other_text_is_refused_in_words(text: str) -> None:
 def test_sizes_are_shown_for_people(size: int, shown: str) -> None:
     """A number of bytes is shown in the unit that fits."""
     assert format_size(size) == shown
+
+
+async def read_all(content: bytes, tmp_path: Path) -> list[tuple[int, bytes]]:
+    """What is read of a file with that content."""
+    (tmp_path / "lines").write_bytes(content)
+    with (tmp_path / "lines").open("rb") as file:
+        return [line async for line in read_lines(file.fileno())]
+
+
+@given(content=st.lists(st.sampled_from([b"\n", b"\r\n", b" ", b"{}", b"x" * 70_000, b"\xff"])).map(b"".join))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_lines_are_those_of_the_file(content: bytes, tmp_path: Path) -> None:
+    """The lines that are not blank come whole, in order and with their numbers, wherever a piece ends."""
+    expected = [(number, line) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+    assert asyncio.run(read_all(content, tmp_path)) == expected
+
+
+async def test_an_endless_line_is_refused(tmp_path: Path) -> None:
+    """A line without an end is given up at 16 MiB, naming it and the limit."""
+    with pytest.raises(click.ClickException, match=r"line 2 is over 16,777,216 bytes: one event a line"):
+        await read_all(b"{}\n" + b"x" * (LONGEST_LINE + 1), tmp_path)
 
 
 def test_units_are_those_that_people_know() -> None:

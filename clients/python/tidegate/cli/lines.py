@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import click
 from google.protobuf.json_format import ParseDict, ParseError
 
 from tidegate.outgoing import NewEvent
@@ -116,8 +117,7 @@ async def read_lines(descriptor: int) -> AsyncIterator[tuple[int, bytes]]:
     Never blocks the event loop and holds one line and one piece at most.
 
     Raises:
-        BadLine: A line is longer than ``LONGEST_LINE``.
-        OSError: It can't be read.
+        click.ClickException: A line is longer than ``LONGEST_LINE``, or the file can't be read.
     """
     number, rest = 0, b""
     while chunk := await _read_chunk(descriptor):
@@ -127,7 +127,7 @@ async def read_lines(descriptor: int) -> AsyncIterator[tuple[int, bytes]]:
             if line.strip():
                 yield number, line
         if len(rest) > LONGEST_LINE:
-            raise BadLine(f"line {number + 1} is longer than {LONGEST_LINE:,} bytes: one event a line")
+            raise click.ClickException(f"line {number + 1} is over {LONGEST_LINE:,} bytes: one event a line")
     if rest.strip():
         yield number + 1, rest
 
@@ -142,7 +142,7 @@ async def _read_chunk(descriptor: int) -> bytes:
         if error is None:
             answer.set_result(chunk)
         else:
-            answer.set_exception(error)
+            answer.set_exception(click.ClickException(f"can't read: {error.strerror}"))
 
     def read() -> None:
         chunk, error = b"", None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -21,14 +22,16 @@ from tidegate.errors import LimitExceeded, TidegateError
 from tidegate.schemas import build_class
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from tidegate.aio import AsyncClient
     from tidegate.outbox import Published
+    from tidegate.publisher import AsyncPublisher
 
 REFUSED_AT_MOST = 100
 """Refused lines after which publishing ends: then it is not the lines that are wrong."""
+PATIENCE = 3.0
+"""Seconds in which what was read before an interruption may still be published."""
 
 
 @click.command(
@@ -130,7 +133,9 @@ class Outcome:
             text = f"published 1 event to {topic}, sequence {self.first}"
         else:
             text = f"published {self.published:,} events to {topic}, sequences {self.first} to {self.last}"
-        return text + (f"; refused {format_count(self.refused, 'line')}" if self.refused else "")
+        unknown = self.lines - self.published - self.refused
+        refused = f"; refused {format_count(self.refused, 'line')}" if self.refused else ""
+        return text + refused + (f"; {format_count(unknown, 'line')} not acknowledged" if unknown else "")
 
     def _count(self, sequence: int) -> None:
         self.published += 1
@@ -143,10 +148,10 @@ async def _publish_all(client: AsyncClient, source: Source, outcome: Outcome) ->
     schema = await client.get_schema(type=source.event_type)
     message_class = build_class(schema.descriptor_set, source.event_type)
     with _progress(source.file, outcome) as advance:
-        async with client.publisher() as publisher:
+        async with _publishing(client) as publisher:
             async for number, line in read_lines(source.file.fileno()):
-                outcome.lines += 1
                 advance(line)
+                outcome.lines += 1
                 try:
                     event = parse_event(line, message_class, envelope=source.envelope)
                     future = await publisher.publish(source.topic, event, schema_version=schema.version)
@@ -158,6 +163,19 @@ async def _publish_all(client: AsyncClient, source: Source, outcome: Outcome) ->
                     break
     if outcome.failure:
         raise outcome.failure
+
+
+@asynccontextmanager
+async def _publishing(client: AsyncClient) -> AsyncIterator[AsyncPublisher]:
+    """Flushes at the end; an interrupted command waits no longer than a moment for a gateway that is gone."""
+    publisher = client.publisher()
+    try:
+        yield publisher
+    except asyncio.CancelledError:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(publisher.close(), PATIENCE)
+        raise
+    await publisher.close()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -46,6 +47,7 @@ def run(server: str, work: Callable[[AsyncClient], Awaitable[_Result]]) -> _Resu
     Raises:
         Refused: The gateway said no, or could not be asked.
     """
+    _report_interruptions()
     try:
         return asyncio.run(_with_client(server, work))
     except TidegateError as error:
@@ -59,6 +61,30 @@ def run_listing(server: str, listing: Callable[[AsyncClient], AsyncIterator[_Ite
         return [item async for item in listing(client)]
 
     return run(server, collect)
+
+
+class _NowAndThen(logging.Filter):
+    """Passes warnings, and one record in ten seconds of what is less: attempts to connect come in numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tells whether a record is passed."""
+        if record.levelno < logging.WARNING and record.created < self._next:
+            return False
+        self._next = record.created + 10.0
+        return True
+
+
+def _report_interruptions() -> None:
+    # The client makes broken connections again by itself; who waits meanwhile must know why nothing comes.
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("tidegate: %(message)s"))
+    handler.addFilter(_NowAndThen())
+    logging.getLogger("tidegate").addHandler(handler)
+    logging.getLogger("tidegate").setLevel(logging.INFO)
 
 
 async def _with_client(server: str, work: Callable[[AsyncClient], Awaitable[_Result]]) -> _Result:
