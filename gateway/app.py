@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 SERVICES = ("tidegate.v1.EventService", "tidegate.v1.SchemaService", "tidegate.v1.TopicService")
 RECEIVE_BYTES = 64 * 1024 * 1024
 """The largest message that gRPC takes at all; what is larger than a limit of ours gets our own error."""
+QUIET_SECONDS = 0.05
+"""How long no call may have come before the server of a stopping gateway closes."""
 LINGER_SECONDS = 0.2
 """How long the last answers of a stopping gateway get to leave; watchers of its health end then too."""
 _OPTIONS = (
@@ -151,6 +153,7 @@ class Gateway:
                 await self._limits.idle()
         except TimeoutError:
             _log.warning("not all calls ended in time", drain_seconds=self._config.drain_seconds)
+        await self._limits.quiet(QUIET_SECONDS, at_most=1.0)
         await self._server.stop(grace=LINGER_SECONDS)
 
 

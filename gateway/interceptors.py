@@ -142,6 +142,7 @@ class LimitInterceptor(_Around):
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._last_call = 0.0
         self._draining = False
 
     def drain(self) -> None:
@@ -152,6 +153,17 @@ class LimitInterceptor(_Around):
         """Waits until no call is under way, besides those about the gateway's health."""
         await self._idle.wait()
 
+    async def quiet(self, seconds: float, at_most: float) -> None:
+        """Waits until no call has come for some seconds.
+
+        A call that comes just when the server stops ends as CANCELLED, which no caller retries; one that
+        comes before is told to.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + at_most
+        while (left := min(end, self._last_call + seconds) - loop.time()) > 0:  # noqa: ASYNC110 - time it is
+            await asyncio.sleep(left)
+
     def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:
         """Answers ``handler`` with the limits put in front of it."""
         limited = self._limited(handler) if streaming else handler
@@ -159,6 +171,7 @@ class LimitInterceptor(_Around):
 
     def _counted(self, handler: Handler) -> Handler:
         async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            self._last_call = asyncio.get_running_loop().time()
             if self._draining:
                 raise Draining
             self._under_way += 1
