@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,9 @@ class Pipeline:
     def __init__(self, call: Any, flow: flights.Flow, *, request_ids: bool) -> None:
         self._call = call
         self._flow = flow
-        self._request_ids = request_ids
+        self._id = (
+            secrets.token_hex(8).encode() if request_ids else b""
+        )  # of each run: a known id stores nothing
         self._window = max(2, min(WINDOW_MESSAGES, WINDOW_BYTES // len(flow.requests[0])))
         self._sent = self._answered = 0
         self._room = asyncio.Event()
@@ -88,7 +91,7 @@ class Pipeline:
             while self._sent - self._answered >= self._window:
                 self._room.clear()
                 await self._room.wait()
-            message = _with_id(number, request) if self._request_ids else request
+            message = _with_id(self._id, number, request) if self._id else request
             await self._call.write(message)
             self._sent += 1
             size += len(message)
@@ -107,9 +110,9 @@ class Pipeline:
             raise Refused(f"{self._sent - self._answered} of {self._sent} requests were not answered")
 
 
-def _with_id(number: int, request: bytes) -> bytes:
-    """Puts a request_id in front: encodings that stand one behind the other are one message."""
-    return b"\x0a\x24%036d" % number + request
+def _with_id(run: bytes, number: int, request: bytes) -> bytes:
+    """Puts a request_id of 36 bytes in front: encodings that stand one behind the other are one message."""
+    return b"\x0a\x24%b%020d" % (run, number) + request
 
 
 async def publish(pipe: Connection, address: str, flow: flights.Flow, amount: Amount, ids: bool) -> None:  # noqa: FBT001

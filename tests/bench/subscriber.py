@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 METHOD = "/tidegate.v1.EventService/Subscribe"
 STREAMS_A_CONNECTION = 10
 """Of processes that open many streams."""
+PATIENCE = 60.0
+"""Seconds that the last events may take, after the publisher has seen all answers."""
 _OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 
 
@@ -121,9 +123,12 @@ async def count(pipe: Connection, address: str, topic: str, events_a_batch: int,
         pipe.send("open")
         reading = asyncio.create_task(counter.read())
         counter.expected = await asyncio.to_thread(pipe.recv)
-        if counter.events >= counter.expected:
-            reading.cancel()
-        await asyncio.gather(reading, return_exceptions=counter.events >= counter.expected)
+        if counter.events < counter.expected:
+            await asyncio.wait([reading], timeout=PATIENCE)
+        reading.cancel()
+        await asyncio.wait([reading])
+        if not reading.cancelled():
+            reading.result()
         pipe.send(counter.counted())
 
 
