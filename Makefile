@@ -7,7 +7,7 @@ STUBS  := clients/python
 PROTOS := $(sort $(wildcard proto/tidegate/v1/*.proto))
 
 # The oldest protoc whose output all supported runtimes accept.
-STUBS_TOOLS := grpcio-tools==1.76.0
+STUBS_TOOLS := grpcio-tools==1.82.1
 
 .DEFAULT_GOAL := help
 

@@ -76,7 +76,7 @@ class PublishStreamRequest(_message.Message):
     batches: _containers.RepeatedCompositeFieldContainer[_event_pb2.EventBatch]
     expected_positions: _containers.RepeatedCompositeFieldContainer[ExpectedPosition]
     stop_on_error: bool
-    def __init__(self, request_id: _Optional[str] = ..., batches: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ..., expected_positions: _Optional[_Iterable[_Union[ExpectedPosition, _Mapping]]] = ..., stop_on_error: bool = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., batches: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ..., expected_positions: _Optional[_Iterable[_Union[ExpectedPosition, _Mapping]]] = ..., stop_on_error: _Optional[bool] = ...) -> None: ...
 
 class PublishStreamResponse(_message.Message):
     __slots__ = ("results",)

@@ -5,7 +5,7 @@ import warnings
 
 from tidegate.v1 import event_service_pb2 as tidegate_dot_v1_dot_event__service__pb2
 
-GRPC_GENERATED_VERSION = '1.76.0'
+GRPC_GENERATED_VERSION = '1.82.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class EventServiceStub(object):
+class EventServiceStub:
     """Where events go in and come out.
     """
 
@@ -52,7 +52,7 @@ class EventServiceStub(object):
                 _registered_method=True)
 
 
-class EventServiceServicer(object):
+class EventServiceServicer:
     """Where events go in and come out.
     """
 
@@ -110,7 +110,7 @@ def add_EventServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class EventService(object):
+class EventService:
     """Where events go in and come out.
     """
 

@@ -23,7 +23,7 @@ class RegisterSchemaResponse(_message.Message):
     CREATED_FIELD_NUMBER: _ClassVar[int]
     schema: _schema_pb2.SchemaVersion
     created: bool
-    def __init__(self, schema: _Optional[_Union[_schema_pb2.SchemaVersion, _Mapping]] = ..., created: bool = ...) -> None: ...
+    def __init__(self, schema: _Optional[_Union[_schema_pb2.SchemaVersion, _Mapping]] = ..., created: _Optional[bool] = ...) -> None: ...
 
 class GetSchemaRequest(_message.Message):
     __slots__ = ("subject", "type", "version")

@@ -5,7 +5,7 @@ import warnings
 
 from tidegate.v1 import schema_service_pb2 as tidegate_dot_v1_dot_schema__service__pb2
 
-GRPC_GENERATED_VERSION = '1.76.0'
+GRPC_GENERATED_VERSION = '1.82.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class SchemaServiceStub(object):
+class SchemaServiceStub:
     """The schema registry.
     """
 
@@ -57,7 +57,7 @@ class SchemaServiceStub(object):
                 _registered_method=True)
 
 
-class SchemaServiceServicer(object):
+class SchemaServiceServicer:
     """The schema registry.
     """
 
@@ -124,7 +124,7 @@ def add_SchemaServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class SchemaService(object):
+class SchemaService:
     """The schema registry.
     """
 

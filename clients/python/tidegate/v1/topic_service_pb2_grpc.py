@@ -5,7 +5,7 @@ import warnings
 
 from tidegate.v1 import topic_service_pb2 as tidegate_dot_v1_dot_topic__service__pb2
 
-GRPC_GENERATED_VERSION = '1.76.0'
+GRPC_GENERATED_VERSION = '1.82.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class TopicServiceStub(object):
+class TopicServiceStub:
     """The topics of the deployment.
     """
 
@@ -62,7 +62,7 @@ class TopicServiceStub(object):
                 _registered_method=True)
 
 
-class TopicServiceServicer(object):
+class TopicServiceServicer:
     """The topics of the deployment.
     """
 
@@ -141,7 +141,7 @@ def add_TopicServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class TopicService(object):
+class TopicService:
     """The topics of the deployment.
     """
 
