@@ -6,8 +6,10 @@ Runs on the writer's thread, between groups. Imports nothing of gRPC or of the g
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from copy import copy
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from gateway.log import Trimmed
@@ -26,6 +28,7 @@ SLICE: Final = 0.005
 """Seconds that a slice aims at: the disk decides about the rest of the 20 ms that it may take."""
 _FIRST_SLICE: Final = 8
 _MOST: Final = 4096
+_SLICE_BYTES: Final = 24 << 20  # freeing these takes about SLICE too, however few batches they are
 _VACUUM_PAGES: Final = 8
 _RESERVE_PAGES: Final = 64
 """Free pages that stay in the file for the next appends: 4 MiB."""
@@ -92,7 +95,7 @@ class Trimmer:
             return []
         cursors = " UNION ALL ".join([_OLDEST_OF_KIND.format(kind.id) for kind in kept[:CURSORS]])
         rows = connection.execute(_OLDEST.format(cursors), (self._batches,)).fetchall()
-        metas = [META.unpack(meta) for (meta,) in rows]
+        metas = _within_slice([META.unpack(meta) for (meta,) in rows])
         if len(kept) <= CURSORS:
             return metas
         return [meta for meta in metas if meta[FIRST] < kept[CURSORS].first_sequence]
@@ -143,6 +146,11 @@ def _give_back(connection: sqlite3.Connection) -> int:
         connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
         pages += _VACUUM_PAGES
     return pages * PAGE_SIZE
+
+
+def _within_slice(metas: list[Meta]) -> list[Meta]:
+    ends = list(accumulate([meta[BYTES] for meta in metas]))
+    return metas[: max(1, bisect_right(ends, _SLICE_BYTES))]
 
 
 def _excess(trim: Trim, oldest: list[Meta], kept: int) -> list[Meta]:
