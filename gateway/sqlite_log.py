@@ -135,7 +135,7 @@ class SqliteLog:
                 await asyncio.sleep(0)
                 return page
             woken = await tail.wait(selection, max_bytes, deadline)
-            if woken is not None and woken.batches[0].last_sequence > after:
+            if not woken.batches or woken.batches[0].last_sequence > after:
                 return woken
 
     async def bounds(self, selection: Selection, time: int | None = None) -> Bounds:

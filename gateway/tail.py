@@ -34,7 +34,7 @@ class _Waiters:
     def __init__(self, selection: Selection, max_bytes: int) -> None:
         self.selection = selection
         self.max_bytes = max_bytes
-        self.futures: set[asyncio.Future[Page | None]] = set()
+        self.futures: set[asyncio.Future[Page]] = set()
         self.topics: dict[str, bool] = {}
 
     def wants(self, topic: str) -> bool:
@@ -108,16 +108,17 @@ class Tail:
             page = self._pages[key] = self._cut(selection, start, after, max_bytes)
         return page
 
-    async def wait(self, selection: Selection, max_bytes: int, deadline: float | None) -> Page | None:
+    async def wait(self, selection: Selection, max_bytes: int, deadline: float | None) -> Page:
         """Waits for a batch of the selection behind the present head, and answers the page it begins.
 
-        Answers None if there is none by ``deadline`` (the loop's time).
+        If there is none by ``deadline`` (the loop's time), answers an empty page up to the head of then. Of a
+        commit so large that it takes more than one page, it may answer an empty page over the first part.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Page | None] = loop.create_future()
+        future: asyncio.Future[Page] = loop.create_future()
         waiters = self._join(selection, max_bytes)
         waiters.futures.add(future)
-        timer = None if deadline is None else loop.call_at(deadline, _expire, future)
+        timer = None if deadline is None else loop.call_at(deadline, self._expire, future)
         try:
             return await future
         finally:
@@ -127,6 +128,12 @@ class Tail:
                 waiters.futures.remove(future)
                 if not waiters.futures:
                     self._forget(waiters)
+
+    def _expire(self, future: asyncio.Future[Page]) -> None:
+        if not future.done():
+            future.set_result(
+                Page((), self.head, self.head_ordinal, self.head, self.head_ordinal, self.trimmed)
+            )
 
     def fail(self, error: Exception) -> None:
         """Ends every wait with ``error``."""
@@ -179,7 +186,7 @@ class Tail:
                 self._forget(waiters)
                 continue
             page = self._cut(waiters.selection, start, 0, waiters.max_bytes)
-            if page.batches:
+            if page.batches or page.through < self.head:
                 for future in waiters.futures:
                     if not future.done():
                         future.set_result(page)
@@ -203,11 +210,6 @@ class Tail:
         if self._begin > len(self._batches) // 8:
             del self._batches[: self._begin], self._lasts[: self._begin]
             self._begin = 0
-
-
-def _expire(future: asyncio.Future[Page | None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _select(run: list[StoredBatch], selection: Selection) -> list[StoredBatch]:

@@ -528,3 +528,12 @@ async def _until_behind(subscription: Any, end: int) -> list[Delivered]:
     while not seen or seen[-1].sequence <= end:
         seen += await subscription.events(1)
     return seen
+
+
+async def test_an_event_far_back_in_a_large_commit_wakes_its_reader(start_shop: StartShop) -> None:
+    """A reader at the head gets its event at once, also if thousands of others were committed with it."""
+    async with start_shop(max_batches=5_000) as shop:
+        subscription = shop.subscribe(PAYMENTS)
+        await subscription.until("caught_up")
+        await shop.publish(*[batch(ORDERS, order("x"))] * 4_000, batch(PAYMENTS, order("y")))
+        assert await subscription.events(1) == [(4_001, PAYMENTS, order("y"))]
