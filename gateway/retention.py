@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from gateway.selection import EVERYTHING
 from registry.errors import TidegateError
 
 if TYPE_CHECKING:
-    from gateway.log import EventLog
+    from gateway.log import EventLog, TopicBounds
     from gateway.topics import Topic, Topics
 
 INTERVAL = 1.0
@@ -40,13 +41,13 @@ class Retention:
                 _log.exception("retention failed; trying again")
 
     async def trim_all(self) -> None:
-        """Removes all that is to be removed now."""
-        for topic in self._topics.all():
-            if topic.max_age or topic.max_bytes:
-                await self._trim(topic)
+        """Removes all that is to be removed now, and gives some of the free space back."""
         for name, bounds in (await self._log.bounds(EVERYTHING)).topics.items():
-            if bounds.batch_count:
+            if name in self._topics:
+                await self._trim(self._topics.get(name), bounds)
+            elif bounds.batch_count:
                 await self.remove_orphan(name)
+        await self._log.trim("")
 
     async def remove_orphan(self, name: str) -> None:
         """Removes all events of a topic that doesn't exist; leaves those of one that does, or comes to.
@@ -61,9 +62,9 @@ class Retention:
         while more and name not in self._topics:
             more = (await self._log.trim(name, keep_bytes=0)).more
 
-    async def _trim(self, topic: Topic) -> None:
+    async def _trim(self, topic: Topic, bounds: TopicBounds) -> None:
         before = time.time_ns() - int(topic.max_age.total_seconds() * 1e9) if topic.max_age else None
         keep = topic.max_bytes or None
-        trimmed = await self._log.trim(topic.name, before_time=before, keep_bytes=keep)
-        while trimmed.more:
-            trimmed = await self._log.trim(topic.name, before_time=before, keep_bytes=keep)
+        more = bounds.batch_count > 0 and (before is not None or bounds.size_bytes > (keep or math.inf))
+        while more:
+            more = (await self._log.trim(topic.name, before_time=before, keep_bytes=keep)).more

@@ -196,7 +196,7 @@ class Writer:
     def _write(self, entry: Entry, placed: _Requests) -> None:
         if not entry.rows:
             return
-        statements = list(_inserts(entry.rows))
+        statements: list[tuple[str, Sequence[Any]]] = [*_inserts(entry.rows)]
         if len(statements) == 1 and not entry.new_kinds and not placed:
             self._connection.execute(*statements[0])
             return

@@ -130,7 +130,7 @@ class _Guard:
 
     def _limited(self, expr: Any, size: Bound, scope: Scope) -> Bound:
         path = path_of(expr)
-        if path in scope.limits and self._is(is_text, expr):
+        if path is not None and path in scope.limits and self._is(is_text, expr):
             return Bound(_UTF8 * scope.limits[path])
         return size
 
@@ -161,7 +161,8 @@ class _Guard:
     def _comprehension_expr(self, expr: Any, scope: Scope) -> Measure:
         loop = expr.comprehension_expr
         elements, path = self.measure(loop.iter_range, scope), path_of(loop.iter_range)
-        count = Bound(scope.limits[path]) if path in scope.limits else elements.size
+        limit = None if path is None else scope.limits.get(path)
+        count = elements.size if limit is None else Bound(limit)
         inner = scope.with_variable(
             loop.iter_var, path if self._is_map(loop.iter_range) else None, elements.size
         )

@@ -175,9 +175,8 @@ class _Reader:
             return self._quoted()
         if following in ("b", "B", "A", "z", "C"):
             self.position += 1
-            return {"A": Start(), "z": Characters(NEVER), "C": Characters(ANY)}.get(
-                following
-            ) or self._anywhere()
+            alone: dict[str, Node] = {"A": Start(), "z": Characters(NEVER), "C": Characters(ANY)}
+            return alone.get(following) or self._anywhere()
         ranges = self._escape()
         single = len(ranges) == 1 and ranges[0][0] == ranges[0][1]
         return self._literal(ranges[0][0]) if single else Characters(ranges)

@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 from registry.errors import Violation
-from registry.rule_types import is_map
+from registry.rule_types import map_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,9 +37,10 @@ def compile_problems(messages: Sequence[Descriptor], options: RuleOptions) -> It
     """What protovalidate can't compile, by the field or message that carries it."""
     validator = protovalidate.Validator()
     failed = [message for message in messages if _compile_error(validator, message)]
-    suspects = [
-        carrier for message in failed for carrier in (message, *message.fields) if options.of(carrier)
+    carriers: list[Descriptor | FieldDescriptor] = [
+        carrier for message in failed for carrier in (message, *message.fields)
     ]
+    suspects = [carrier for carrier in carriers if options.of(carrier)]
     found = False
     for carrier in suspects[:_SUSPECTS]:
         error = _error_of(carrier, options)
@@ -117,8 +118,8 @@ class _Examples:
         return GetMessageClass(message)(**values)
 
     def _value(self, field: FieldDescriptor, depth: int) -> Any:
-        if is_map(field):
-            key, value = field.message_type.fields
+        if entry := map_entry(field):
+            key, value = entry
             return {self._single(key, depth): self._single(value, depth)}
         return [self._single(field, depth)] if field.is_repeated else self._single(field, depth)
 

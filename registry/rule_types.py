@@ -50,15 +50,19 @@ PREDEFINED_THIS = {
 }
 
 
-def is_map(field: FieldDescriptor) -> bool:
-    """Whether the field is a map."""
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor] | None:
+    """The key and the value of a map; None for any other field."""
+    entry = field.message_type
+    if entry is None or not entry.GetOptions().map_entry:
+        return None
+    key, value = entry.fields
+    return key, value
 
 
 def field_type(field: FieldDescriptor) -> cel.Type:
     """The type of the whole field: a list or map where it is one."""
-    if is_map(field):
-        key, value = field.message_type.fields
+    if entry := map_entry(field):
+        key, value = entry
         return cel.Type.Map(value_type(key), value_type(value))
     return cel.Type.List(value_type(field)) if field.is_repeated else value_type(field)
 

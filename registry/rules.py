@@ -24,7 +24,7 @@ from registry.regex_cost import FEW_PLACES, steps_a_character
 from registry.regex_syntax import UnreadablePattern
 from registry.rule_options import RuleOptions
 from registry.rule_trial import compile_problems, run_problems
-from registry.rule_types import PREDEFINED_THIS, field_type, is_map, message_type, value_type
+from registry.rule_types import PREDEFINED_THIS, field_type, map_entry, message_type, value_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -135,7 +135,7 @@ def _own_rules(message: Descriptor, carrier: Any, rules: Any, this: cel.Type) ->
 def _field_rules(message: Descriptor, field: FieldDescriptor, rules: Any) -> Iterator[CelRule]:
     yield from _own_rules(message, field, rules, field_type(field))
     kind = rules.WhichOneof("type") if rules else None
-    if kind == "map" and is_map(field):
+    if kind == "map" and map_entry(field):
         entry: Any = field.message_type
         key, value = entry.fields
         yield from _own_rules(message, field, rules.map.keys, value_type(key))

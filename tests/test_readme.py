@@ -30,7 +30,8 @@ def session() -> str:
     for number, (kind, text) in enumerate(tour()):
         parts.append(f"echo '=== {number}'")
         if kind == "sh":
-            parts.append(text.replace("tidegate serve &\n", _SERVE).replace("kill %1\n", "kill %1; wait %1\n"))
+            here = text.replace("tidegate serve &\n", _SERVE)
+            parts.append(here.replace("kill %1\n", "kill %1; wait %1\n"))
         elif kind == "python":
             code = text.replace('"127.0.0.1:7420"', '__import__("os").environ["TIDEGATE_SERVER"]')
             parts.append(f"python - <<'PYTHON_END'\n{code}PYTHON_END")
@@ -62,5 +63,5 @@ def test_the_tour_does_what_it_shows(said: dict[int, str]) -> None:
         for line in text.splitlines():
             pattern = ".*".join(re.escape(part) for part in line.split("…"))
             found = said[number - 1]
-            assert re.search(f"^{pattern}$", found, re.MULTILINE), f"README shows: {line}\nit printed: {found}"
+            assert re.search(f"^{pattern}$", found, re.MULTILINE), f"shown: {line}\nprinted: {found}"
     assert "Traceback" not in "".join(said.values())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.selection import EVERYTHING, is_topic_name, is_topic_pattern, Selection
+from gateway.selection import EVERYTHING, Selection, is_topic_name, is_topic_pattern
 
 _LEVEL = st.text("abAB09_-", min_size=1, max_size=3)
 _NAME = st.lists(_LEVEL, min_size=1, max_size=4).map(".".join)
@@ -41,7 +42,9 @@ def test_everything_has_every_topic(name: str) -> None:
     assert EVERYTHING.has_topic(name)
 
 
-@pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a..b", "a b", "ä", "a.*", ">", "a" * 256, "a\n", "a/b"])
+@pytest.mark.parametrize(
+    "text", ["", ".", "a.", ".a", "a..b", "a b", "ä", "a.*", ">", "a" * 256, "a\n", "a/b"]
+)
 def test_malformed_names_are_none(text: str) -> None:
     """What is not levels of letters, digits, _ and - is no topic name."""
     assert not is_topic_name(text)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
+from tidegate.v1 import error_pb2
 
 import gateway.errors
 import gateway.interceptors
 import registry.errors
 from gateway.status import DETAILS_BYTES, DOMAIN, status_code, status_details, stream_error
 from registry.errors import InvalidEvents, TidegateError, Violation
-from tidegate.v1 import error_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf import descriptor
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
+from tidegate.v1 import event_pb2, event_service_pb2
 
 from gateway import wire
 from registry.errors import InvalidEvents, InvalidRequest
-from tidegate.v1 import event_pb2, event_service_pb2
 
 _TEXT = st.text(max_size=20)
 _EVENT = st.builds(
