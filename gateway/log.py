@@ -277,7 +277,7 @@ class EventLog(Protocol):
 
         Removes whole batches, oldest first, while the oldest one's append_time is before ``before_time``
         (ns) or the topic's kept bytes exceed ``keep_bytes``; ``keep_bytes=0`` removes everything. Space is
-        used again, and given back to the file system little by little.
+        used again, and given back to the file system little by little: by the calls that remove nothing.
 
         Raises:
             StorageFull, StorageReadOnly, StorageFailed: As in ``append``; nothing was removed.

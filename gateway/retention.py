@@ -47,7 +47,7 @@ class Retention:
                 await self._trim(self._topics.get(name), bounds)
             elif bounds.batch_count:
                 await self.remove_orphan(name)
-        await self._log.trim("")
+        await self._log.trim("")  # removes nothing: that gives free space back
 
     async def remove_orphan(self, name: str) -> None:
         """Removes all events of a topic that doesn't exist; leaves those of one that does, or comes to.
