@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+import structlog
+import structlog.testing
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -226,9 +228,29 @@ async def test_clients_that_leave_are_forgotten(shop: Shop) -> None:
             await stream.read()
         assert len(shop.gateway._subscriber._open) == 20
 
-    async def forgotten() -> bool:
-        gateway = shop.gateway
-        return not gateway._subscriber._open and not gateway._events._streams and not gateway._limits._open
-
-    await wait_until(forgotten)
+    await wait_until(lambda: nothing_open(shop.gateway))
     await shop.place("after")
+
+
+async def test_clients_that_leave_are_no_faults_of_the_gateway(shop: Shop) -> None:
+    """Calls that end at any moment, in the midst of what they read and write, are not logged as failures."""
+    for _ in range(5):
+        await shop.publish(batch(PAYMENTS, *[order("x" * 100)] * 5_000))
+    with structlog.testing.capture_logs() as logs:
+        for delay in (0.0, 0.001, 0.003, 0.01, 0.03):
+            async with grpc.aio.insecure_channel(shop.gateway.address) as leaving:
+                other = Shop(leaving)
+                reading = [other.subscribe(PAYMENTS, start_position=EARLIEST) for _ in range(4)]
+                await reading[0].events(1)
+                stream = other.stub.PublishStream()
+                await stream.write(pb.PublishStreamRequest(batches=[batch(ORDERS, b"\xff")] * 10))
+                unary = [asyncio.ensure_future(other.place(f"{number}")) for number in range(10)]
+                await asyncio.sleep(delay)
+            await asyncio.gather(*unary, return_exceptions=True)
+        await wait_until(lambda: nothing_open(shop.gateway))
+    assert [entry for entry in logs if entry["log_level"] in ("warning", "error", "critical")] == []
+
+
+async def nothing_open(gateway: Gateway) -> bool:
+    """Tells whether no stream of a client is left in the gateway."""
+    return not (gateway._subscriber._open or gateway._events._streams or gateway._limits._open)
