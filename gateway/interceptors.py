@@ -82,6 +82,9 @@ class ErrorInterceptor(_Around):
                 refusal = error
             except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.UsageError):
                 raise
+            except grpc.aio.InternalError:  # a read or write that failed, because there is nobody any more
+                _log.debug("caller left", method=method)
+                raise asyncio.CancelledError from None
             except Exception:  # noqa: BLE001 - whatever it is, the caller gets a status and the log a traceback
                 _log.exception("handler failed", method=method)
                 refusal = _Internal()

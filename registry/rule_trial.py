@@ -37,10 +37,10 @@ def compile_problems(messages: Sequence[Descriptor], options: RuleOptions) -> It
     """What protovalidate can't compile, by the field or message that carries it."""
     validator = protovalidate.Validator()
     failed = [message for message in messages if _compile_error(validator, message)]
-    carriers: list[Descriptor | FieldDescriptor] = [
-        carrier for message in failed for carrier in (message, *message.fields)
-    ]
-    suspects = [carrier for carrier in carriers if options.of(carrier)]
+    suspects: list[Descriptor | FieldDescriptor] = []
+    for message in failed:
+        suspects += [message] if options.of(message) else []
+        suspects += [field for field in message.fields if options.of(field)]
     found = False
     for carrier in suspects[:_SUSPECTS]:
         error = _error_of(carrier, options)
