@@ -257,11 +257,11 @@ async def test_stats_say_what_is_kept(shop: Shop) -> None:
         await shop.publish(batch(ORDERS, order(name), order(name)))
     stats = (await shop.topic(ORDERS)).stats
     assert (stats.first_sequence, stats.last_sequence, stats.event_count, stats.batch_count) == (1, 16, 16, 8)
-    through = await shop.keep(ORDERS, stats.size_bytes // 2)
+    through = await shop.keep(ORDERS, stats.size_bytes * 9 // 16)
     kept = (await shop.topic(ORDERS)).stats
     assert (through, kept.first_sequence, kept.last_sequence) == (8, 9, 16)
     assert (kept.event_count, kept.batch_count) == (8, 4)
-    assert kept.size_bytes * 2 == stats.size_bytes
+    assert kept.size_bytes == pytest.approx(stats.size_bytes / 2, rel=0.1)  # times differ in length
 
 
 async def test_retention_keeps_up_with_publishing(shop: Shop) -> None:
