@@ -60,9 +60,12 @@ class PublishStream:
         Raises:
             Draining: ``drain`` ended it; what was taken has been answered.
         """
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._answer_all())
-            self._reading = tasks.create_task(self._take_all())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._answer_all())
+                self._reading = tasks.create_task(self._take_all())
+        except ExceptionGroup as failures:  # the first one ended the stream; what came of that says nothing
+            raise failures.exceptions[0] from None
         if self._draining:
             raise Draining
 
