@@ -27,9 +27,10 @@ from gateway.subscriber import Subscriber
 from gateway.telemetry import set_up_logging
 from gateway.topic_service import TopicService
 from gateway.topics import Topics
+from registry.errors import TidegateError
 from registry.registry import Registry
 from registry.schema import SchemaLimits
-from registry.sqlite_store import SqliteSchemaStore
+from registry.sqlite_store import SqliteSchemaStore, UnknownSchemaFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,10 @@ class Gateway:
             CannotOpenLog, CannotListen.
         """
         async with contextlib.AsyncExitStack() as stack:
-            await self._open(stack)
+            try:
+                await self._open(stack)
+            except (TidegateError, UnknownSchemaFormat) as error:
+                raise CannotOpenLog(str(error)) from error
             self._closing = stack.pop_all()
         return self
 

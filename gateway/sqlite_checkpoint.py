@@ -10,7 +10,8 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Final
 
-from gateway.sqlite_file import BUSY_TIMEOUT, PAGE_SIZE
+from gateway.sqlite_file import PAGE_SIZE
+from registry.sqlite_access import BUSY_SECONDS
 
 if TYPE_CHECKING:
     from gateway.sqlite_file import LogFile
@@ -73,5 +74,5 @@ def _restart(connection: sqlite3.Connection, restarted: threading.Event) -> None
     connection.execute(f"PRAGMA busy_timeout = {int(_RESTART_WAIT * 1000)}")
     with contextlib.suppress(sqlite3.Error):
         connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
-    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}")
+    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     restarted.set()

@@ -17,7 +17,8 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import CannotOpenLog, StorageFailed, StorageFull, StorageReadOnly
+from gateway.errors import CannotOpenLog
+from registry.sqlite_access import BUSY_SECONDS, storage_error
 
 if TYPE_CHECKING:
     from registry.errors import TidegateError
@@ -28,8 +29,6 @@ APPLICATION: Final = 0x54494445
 """What ``PRAGMA application_id`` says of a Tidegate log: ``TIDE``."""
 PAGE_SIZE: Final = 65_536
 """Bytes a page: the largest, which halves the time of a durable append of 100 kB against 4,096."""
-BUSY_TIMEOUT: Final = 10.0
-"""Seconds to wait for another connection's write to the same file."""
 JOURNAL_BYTES: Final = 64 << 20
 """What the file of the write-ahead log is cut to after a burst."""
 
@@ -65,12 +64,6 @@ CREATE TABLE log_request (
 );
 """
 
-_SQLITE_ERRORS: Final = {
-    sqlite3.SQLITE_FULL: StorageFull,
-    sqlite3.SQLITE_READONLY: StorageReadOnly,
-    sqlite3.SQLITE_PERM: StorageReadOnly,
-}
-
 
 class LogFile:
     """An open log file, locked against every other process until ``close``.
@@ -97,7 +90,7 @@ class LogFile:
     def connect(self, *, cache_bytes: int = 8 << 20) -> sqlite3.Connection:
         """Opens a connection for use by one thread at a time; it commits by itself unless told otherwise."""
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
@@ -108,8 +101,7 @@ class LogFile:
 
     def failure(self, error: sqlite3.Error) -> TidegateError:
         """Answers the error that tells a caller of the log what ``error`` means."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return _SQLITE_ERRORS.get(code, StorageFailed)(str(self.path), str(error))
+        return storage_error(str(self.path), error)
 
     def close(self) -> None:
         """Releases the lock. All connections must be closed before."""

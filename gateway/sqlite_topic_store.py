@@ -2,88 +2,78 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sqlite3
-import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from gateway.topics import Topic
+from registry.sqlite_access import SqliteAccess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-_T = TypeVar("_T")
-
-_BUSY_SECONDS = 10.0
-"""How long a change waits for the log's writer, which holds the file for milliseconds at a time."""
 
 
 class SqliteTopicStore:
-    """A ``TopicStore`` in the table ``topic_settings``, on a connection of its own.
+    """A ``TopicStore`` in the table ``topic_settings``.
 
-    Calls run one after another on threads, never on the event loop.
+    Any call may raise ``StorageFailed``, and those that change ``StorageFull`` and ``StorageReadOnly`` too;
+    nothing of it was stored then.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._table = Database(connection).table("topic_settings")
-        self._lock = threading.Lock()
+    def __init__(self, access: SqliteAccess) -> None:
+        self._access = access
 
     @classmethod
     async def open(cls, path: Path) -> SqliteTopicStore:
-        """Opens the file at ``path`` and makes the table if need be."""
-        return await asyncio.to_thread(cls._open, path)
+        """Opens the file at ``path`` and makes the table if need be.
 
-    @classmethod
-    def _open(cls, path: Path) -> SqliteTopicStore:
-        connection = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
-        )
-        connection.execute("PRAGMA synchronous = FULL")
-        store = cls(connection)
-        store._table.create({"name": str, "etag": str, "settings": str}, pk="name", if_not_exists=True)
+        Raises:
+            StorageFailed, StorageFull, StorageReadOnly: The file can't be opened or written.
+        """
+        access = SqliteAccess(path)
+        store = cls(access)
+        await access.open(store._prepare)
         return store
 
     async def load(self) -> list[Topic]:
         """Answers all topics."""
-        return await self._run(lambda: [_topic(row) for row in self._table.rows])
+        return await self._access.run(self._load)
 
     async def put(self, topic: Topic, expected_etag: str) -> bool:
         """Stores ``topic`` if the stored one's etag is ``expected_etag`` ('' for none); tells if it did."""
         row = (topic.etag, _settings(topic), topic.name)
         if expected_etag:
-            return await self._change(
+            return await self._access.run(
+                self._change,
                 "UPDATE topic_settings SET etag = ?, settings = ? WHERE name = ? AND etag = ?",
                 (*row, expected_etag),
             )
-        return await self._change(
-            "INSERT INTO topic_settings (etag, settings, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row
+        return await self._access.run(
+            self._change,
+            "INSERT INTO topic_settings (etag, settings, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            row,
         )
 
     async def delete(self, name: str, expected_etag: str) -> bool:
         """Deletes a topic if the stored one's etag is ``expected_etag``; tells if it did."""
-        return await self._change(
-            "DELETE FROM topic_settings WHERE name = ? AND etag = ?", (name, expected_etag)
+        return await self._access.run(
+            self._change, "DELETE FROM topic_settings WHERE name = ? AND etag = ?", (name, expected_etag)
         )
 
     async def close(self) -> None:
-        """Closes the connection."""
-        await self._run(self._connection.close)
+        """Waits for calls under way and closes the connection."""
+        await self._access.close()
 
-    async def _change(self, statement: str, values: tuple[str, ...]) -> bool:
-        return await self._run(lambda: self._connection.execute(statement, values).rowcount == 1)
+    def _prepare(self) -> None:
+        table = self._access.database.table("topic_settings")
+        table.create({"name": str, "etag": str, "settings": str}, pk="name", if_not_exists=True)
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        def locked() -> _T:
-            with self._lock:
-                return work()
+    def _load(self) -> list[Topic]:
+        return [_topic(row) for row in self._access.database.table("topic_settings").rows]
 
-        return await asyncio.to_thread(locked)
+    def _change(self, statement: str, values: tuple[str, ...]) -> bool:
+        with self._access.writing():
+            return self._access.database.execute(statement, values).rowcount == 1
 
 
 def _settings(topic: Topic) -> str:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sqlite3
-import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from sqlite_utils import Database
-
-from registry.errors import StorageFailed, StorageFull, StorageReadOnly, TidegateError
 from registry.schema import SchemaVersion, Subject
+from registry.sqlite_access import SqliteAccess
 from registry.store import VersionConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from sqlite_utils import Database
 
 FORMAT = 1
 """The version of the tables below; a file of another one is refused."""
-_BUSY_SECONDS = 10.0
 _TYPES_A_QUERY = 500
 _SIMILAR = 300
 _HIGHEST = "\U0010ffff"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_T = TypeVar("_T")
 
 
 class UnknownSchemaFormat(Exception):
@@ -48,10 +43,8 @@ class SqliteSchemaStore:
     ``StorageFull`` and ``StorageReadOnly`` too; nothing of it was stored then.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = Database(connection)
-        self._path = path
-        self._lock = threading.Lock()
+    def __init__(self, access: SqliteAccess) -> None:
+        self._access = access
 
     @classmethod
     async def open(cls, path: str | Path) -> SqliteSchemaStore:
@@ -61,67 +54,49 @@ class SqliteSchemaStore:
             UnknownSchemaFormat: Another release wrote the tables.
             StorageFailed, StorageFull, StorageReadOnly: The file can't be opened or written.
         """
-        return await asyncio.to_thread(cls._open, str(path))
-
-    @classmethod
-    def _open(cls, path: str) -> SqliteSchemaStore:
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA synchronous = FULL")
-            store = cls(connection, path)
-            store._prepare()
-        except sqlite3.Error as error:
-            connection.close()
-            raise _failure(path, error) from error
-        except UnknownSchemaFormat:
-            connection.close()
-            raise
+        access = SqliteAccess(path)
+        store = cls(access)
+        await access.open(store._prepare)
         return store
 
     async def close(self) -> None:
         """Waits for calls under way and closes the connection."""
-        await self._run(self._db.close)
+        await self._access.close()
 
     async def add(self, schema: SchemaVersion) -> None:
         """Appends a version; see ``SchemaStore.add``."""
-        await self._run(self._add, schema)
+        await self._access.run(self._add, schema)
 
     async def get(self, subject: str, reference: int | str) -> SchemaVersion | None:
         """Answers one version, whole; see ``SchemaStore.get``."""
-        return await self._run(self._get, subject, reference)
+        return await self._access.run(self._get, subject, reference)
 
     async def owners(self, types: Sequence[str]) -> dict[str, str]:
         """Answers the types' subjects; see ``SchemaStore.owners``."""
-        return await self._run(self._owners, types)
+        return await self._access.run(self._owners, types)
 
     async def similar_types(self, type_name: str) -> list[str]:
         """Answers types of the same last name or package; see ``SchemaStore.similar_types``."""
-        return await self._run(self._similar_types, type_name)
+        return await self._access.run(self._similar_types, type_name)
 
     async def list_versions(self, subject: str, *, after: int, limit: int) -> list[SchemaVersion]:
         """Answers a page of versions; see ``SchemaStore.list_versions``."""
-        return await self._run(self._list_versions, subject, after, limit)
+        return await self._access.run(self._list_versions, subject, after, limit)
 
     async def list_subjects(self, *, after: str, limit: int) -> list[Subject]:
         """Answers a page of subjects; see ``SchemaStore.list_subjects``."""
-        return await self._run(self._list_subjects, after, limit)
+        return await self._access.run(self._list_subjects, after, limit)
 
-    async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
-        def locked() -> _T:
-            with self._lock:
-                try:
-                    return function(*arguments)
-                except sqlite3.Error as error:
-                    raise _failure(self._path, error) from error
-
-        return await asyncio.to_thread(locked)
+    @property
+    def _db(self) -> Database:
+        return self._access.database
 
     def _prepare(self) -> None:
-        with self._writing():
+        with self._access.writing():
             self._db.table("schema_format").create({"version": int}, pk="version", if_not_exists=True)
             found = [row["version"] for row in self._db.table("schema_format").rows]
             if found and found != [FORMAT]:
-                raise UnknownSchemaFormat(self._path, found[0])
+                raise UnknownSchemaFormat(self._access.path, found[0])
             if not found:
                 self._create_tables()
 
@@ -151,11 +126,8 @@ class SqliteSchemaStore:
         self._db.table("schema_types").create_index(["last_name"])
         self._db.table("schema_format").insert({"version": FORMAT})
 
-    def _writing(self) -> _Writing:
-        return _Writing(self._db)
-
     def _add(self, schema: SchemaVersion) -> None:
-        with self._writing():
+        with self._access.writing():
             self._advance(schema)
             owned = self._owners(schema.types)
             if any(owner != schema.subject for owner in owned.values()):
@@ -228,36 +200,6 @@ class SqliteSchemaStore:
         sql = "SELECT * FROM schema_subjects WHERE name > ? ORDER BY name LIMIT ?"
         rows = self._db.query(sql, [after, limit])
         return [Subject(row["name"], row["latest_version"], _time(row["create_time"])) for row in rows]
-
-
-class _Writing:
-    """One write transaction, which takes its lock at once: a read first could find it stale."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
-            try:
-                self._db.commit()
-            except sqlite3.Error:
-                self._db.rollback()
-                raise
-        else:
-            self._db.rollback()
-
-
-def _failure(path: str, error: sqlite3.Error) -> TidegateError:
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_FULL:
-            return StorageFull(path, str(error))
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return StorageReadOnly(path, str(error))
-        case _:
-            return StorageFailed(path, str(error))
 
 
 def _row(schema: SchemaVersion) -> dict[str, Any]:

@@ -232,7 +232,9 @@ async def test_clients_that_leave_are_forgotten(shop: Shop) -> None:
     await shop.place("after")
 
 
-async def test_clients_that_leave_are_no_faults_of_the_gateway(shop: Shop) -> None:
+async def test_clients_that_leave_are_no_faults_of_the_gateway(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
     """Calls that end at any moment, in the midst of what they read and write, are not logged as failures."""
     for _ in range(5):
         await shop.publish(batch(PAYMENTS, *[order("x" * 100)] * 5_000))
@@ -249,6 +251,7 @@ async def test_clients_that_leave_are_no_faults_of_the_gateway(shop: Shop) -> No
             await asyncio.gather(*unary, return_exceptions=True)
         await wait_until(lambda: nothing_open(shop.gateway))
     assert [entry for entry in logs if entry["log_level"] in ("warning", "error", "critical")] == []
+    assert caplog.messages == []
 
 
 async def nothing_open(gateway: Gateway) -> bool:
