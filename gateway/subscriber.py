@@ -184,8 +184,7 @@ class Subscription:
         self._selection = selection
         self._wanted = wanted
         self._head = bounds.head
-        self._head_ordinal = bounds.head_ordinal
-        self._position, self._ordinal = _start(wanted, bounds)
+        self._position = _start(wanted, bounds)
         self._current_until = 0
         self._at_head = False
         self._gaps = _Gaps(wanted, bounds)
@@ -211,15 +210,17 @@ class Subscription:
                 return
             if gap := await self._look_for_gap(page):
                 yield gap
+            if not page.batches:
+                self._pass(page)
+            if loop.time() >= beat:  # now, when the page knows the head: sending it may take long
+                self._require_topics()
+                yield self._heartbeat(page)
+                beat = loop.time() + interval
             for frame in self._take(page):
                 yield frame
             if self._position >= self._head and not self._at_head:
                 self._at_head = True
                 yield CaughtUp(self._position)
-            if loop.time() >= beat:
-                self._require_topics()
-                yield self._heartbeat()
-                beat = loop.time() + interval
 
     def _ended(self) -> bool:
         end = self._wanted.end_sequence
@@ -254,7 +255,7 @@ class Subscription:
                 entries, size = [], 0
             entries.append(batch.entry)
             size += len(batch.entry)
-            self._position, self._ordinal = batch.last_sequence, batch.ordinal
+            self._position = batch.last_sequence
             self._current_until = max(self._current_until, batch.append_time)
         if entries:
             yield wire.batches_frame(entries)
@@ -264,8 +265,7 @@ class Subscription:
         """Moves the cursor to the end of the page, past what the selection left out."""
         end = self._wanted.end_sequence
         self._position = min(page.through, end) if end else page.through
-        self._ordinal = page.ordinal
-        self._head, self._head_ordinal = page.head, page.head_ordinal
+        self._head = page.head
         if page.through >= page.head:
             self._current_until = time.time_ns()
         else:
@@ -298,29 +298,33 @@ class Subscription:
             if name not in self._topics:
                 raise TopicNotFound(name)
 
-    def _heartbeat(self) -> Heartbeat:
+    def _heartbeat(self, page: Page) -> Heartbeat:
+        """Answers how the reader stands when it is about to be sent a page."""
         now = time.time_ns()
-        behind = self._position < self._head and self._current_until > 0
-        lag = max(0.0, (now - self._current_until) / _NANOS) if behind else 0.0
-        return Heartbeat(self._position, self._head, lag, max(0, self._head_ordinal - self._ordinal), now)
+        if page.batches:
+            since, ordinal = page.batches[0].append_time, page.batches[0].ordinal - 1
+        else:
+            since, ordinal = self._current_until or now, page.ordinal
+        lag = max(0.0, (now - since) / _NANOS) if self._position < page.head else 0.0
+        return Heartbeat(self._position, page.head, lag, max(0, page.head_ordinal - ordinal), now)
 
 
-def _start(wanted: Subscribing, bounds: Bounds) -> tuple[int, int]:
-    """Answers the position to start behind, and its ordinal as far as it is known."""
+def _start(wanted: Subscribing, bounds: Bounds) -> int:
+    """Answers the position to start behind."""
     if wanted.from_sequence is not None:
         if wanted.from_sequence < 1:
             raise InvalidRequest("from_sequence", "must be at least 1; sequences begin there")
         if wanted.from_sequence > bounds.head + 1:
             raise SequenceOutOfRange("from_sequence", wanted.from_sequence, bounds.head + 1)
-        start = wanted.from_sequence - 1, 0
+        start = wanted.from_sequence - 1
     elif wanted.from_time is not None:
-        start = bounds.position, bounds.position_ordinal
+        start = bounds.position
     else:
-        start = (0, 0) if wanted.earliest else (bounds.head, bounds.head_ordinal)
-    if 0 < wanted.end_sequence <= start[0]:
+        start = 0 if wanted.earliest else bounds.head
+    if 0 < wanted.end_sequence <= start:
         raise InvalidRequest(
             "end_sequence",
-            f"{wanted.end_sequence} lies before the start, which is at sequence {start[0] + 1}",
+            f"{wanted.end_sequence} lies before the start, which is at sequence {start + 1}",
         )
     return start
 

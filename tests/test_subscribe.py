@@ -217,6 +217,31 @@ async def test_heartbeats_come_at_their_interval(shop: Shop) -> None:
     assert (beats[1].position, beats[1].head_sequence, beats[1].lag_batches) == (2, 2, 0)
 
 
+async def test_a_reader_behind_is_told_its_lag(shop: Shop) -> None:
+    """Heartbeats of a reader that is behind say by how much, counted from when it was last at the head."""
+    subscription = shop.subscribe(PAYMENTS, heartbeat_interval=OFTEN)
+    await shop.place("first", topic=PAYMENTS)
+    for _ in range(6):  # a time without events, which is no lag
+        await subscription.until("heartbeat")
+    begun = time.time()
+    for _ in range(20):
+        await shop.publish(batch(PAYMENTS, *[order("x" * 100)] * 5_000))
+    await asyncio.sleep(0.2)
+    seen, beats = 0, []
+    while seen < 100_000:
+        frame = await subscription.frame()
+        assert frame is not None
+        seen += len(events_of(frame))
+        beats += [frame.heartbeat] if frame.WhichOneof("frame") == "heartbeat" else []
+    _, last = await subscription.until("heartbeat")
+    behind = [beat for beat in beats if beat.lag_batches]
+    assert behind
+    for beat in behind:
+        assert beat.position < beat.head_sequence
+        assert 0 < beat.lag.ToNanoseconds() / 1e9 < beat.time.ToNanoseconds() / 1e9 - begun + 0.15
+    assert (last.position, last.lag_batches, last.lag.ToNanoseconds()) == (100_001, 0, 0)
+
+
 async def test_caught_up_comes_once_each_time(shop: Shop) -> None:
     """CaughtUp comes once when the head is reached, and not again while the reader stays there."""
     await stock(shop)
