@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from gateway.log import TopicBounds
 from gateway.paging import make_token, page_size, read_token
 from gateway.selection import Selection, is_topic_name, is_topic_pattern
 from registry.errors import EventTypeNotFound, InvalidRequest
+from registry.names import close_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,8 +125,8 @@ class TopicService(TopicServiceServicer):
         latest = await self._registry.get(subject)
         for event_type in types:
             if event_type not in latest.types:
-                near = difflib.get_close_matches(event_type, latest.types, n=3)
-                raise EventTypeNotFound(event_type, f"version {latest.version} of subject {subject!r}", near)
+                where = f"version {latest.version} of subject {subject!r}"
+                raise EventTypeNotFound(event_type, where, close_names(event_type, latest.types))
 
 
 def _selection(pattern: str) -> Selection:
