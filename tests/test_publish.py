@@ -17,6 +17,7 @@ from tidegate.v1 import event_service_pb2 as pb
 from tests.shop import (
     ORDERS,
     PAID,
+    PATIENCE,
     PAYMENTS,
     PLACED,
     RETURNS,
@@ -406,6 +407,7 @@ async def test_a_cancelled_request_does_no_harm(shop: Shop) -> None:
         await asyncio.sleep(delay)
         call.cancel()
     await shop.place("after")
+    await asyncio.wait_for(shop.gateway._publisher._pending.empty(), PATIENCE)
     events = await shop.everything()
     assert len(events) % 100 == 1
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
