@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_right
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from gateway import wire
@@ -18,7 +20,7 @@ from gateway.selection import Selection, is_topic_name, is_topic_pattern
 from registry.errors import InvalidRequest, LimitExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from gateway.config import Config
     from gateway.log import Bounds, EventLog, Page, StoredBatch, TopicBounds
@@ -32,6 +34,8 @@ MIN_HEARTBEAT, DEFAULT_HEARTBEAT, MAX_HEARTBEAT = 0.1, 10.0, 3600.0
 """Bounds of the heartbeat interval, in seconds."""
 RECONNECT_AFTER = 1.0
 """How long readers of a stopping gateway are told to wait, in seconds."""
+MAX_SEQUENCE = 2**63 - 1
+"""The highest sequence that there can be."""
 _NANOS = 1_000_000_000
 
 
@@ -247,18 +251,16 @@ class Subscription:
 
     def _take(self, page: Page) -> Iterator[bytes]:
         """Answers the frames of a page, and moves the cursor past each one as it is taken."""
-        entries: list[bytes] = []
-        size = 0
-        for batch in self._cut(page.batches):
-            if entries and size + len(batch.entry) > FRAME_BYTES:
-                yield wire.batches_frame(entries)
-                entries, size = [], 0
-            entries.append(batch.entry)
-            size += len(batch.entry)
-            self._position = batch.last_sequence
-            self._current_until = max(self._current_until, batch.append_time)
-        if entries:
-            yield wire.batches_frame(entries)
+        batches = self._cut(page.batches)
+        ends = list(accumulate([len(batch.entry) for batch in batches]))
+        begin = 0
+        while begin < len(batches):
+            full = (ends[begin - 1] if begin else 0) + FRAME_BYTES
+            run = batches[begin : max(begin + 1, bisect_right(ends, full))]
+            begin += len(run)
+            self._position = run[-1].last_sequence
+            self._current_until = max(self._current_until, run[-1].append_time)
+            yield wire.batches_frame([batch.entry for batch in run])
         self._pass(page)
 
     def _pass(self, page: Page) -> None:
@@ -271,18 +273,23 @@ class Subscription:
         else:
             self._at_head = False
 
-    def _cut(self, batches: tuple[StoredBatch, ...]) -> Iterator[StoredBatch]:
-        """Leaves out what lies outside of the wanted sequences, or before a time that was still to come."""
-        end, from_time = self._wanted.end_sequence, self._wanted.from_time or 0
-        for batch in batches:
-            if end and batch.first_sequence > end:
-                return
-            if batch.append_time < from_time:
-                continue
-            if batch.first_sequence <= self._position or (end and batch.last_sequence > end):
-                yield _part(batch, self._position + 1, end or batch.last_sequence)
-            else:
-                yield batch
+    def _cut(self, batches: Sequence[StoredBatch]) -> Sequence[StoredBatch]:
+        """Leaves out what lies outside of the wanted sequences, or before a time that was still to come.
+
+        Sequences and times rise, so a page whose two ends lie inside is whole.
+        """
+        end, from_time = self._wanted.end_sequence or MAX_SEQUENCE, self._wanted.from_time or 0
+        if not batches or (
+            batches[0].first_sequence > self._position
+            and batches[0].append_time >= from_time
+            and batches[-1].last_sequence <= end
+        ):
+            return batches
+        return [
+            _part(batch, self._position + 1, end)
+            for batch in batches
+            if batch.first_sequence <= end and batch.append_time >= from_time
+        ]
 
     async def _look_for_gap(self, page: Page) -> Gap | None:
         if not self._gaps.possible(self._position, page.trimmed):
@@ -333,6 +340,8 @@ def _part(batch: StoredBatch, first: int, last: int) -> StoredBatch:
     """Answers the events of a batch whose sequences lie between the two, both inclusive."""
     first, last = max(first, batch.first_sequence), min(last, batch.last_sequence)
     count = last - first + 1
+    if count == batch.count:
+        return batch
     entry = wire.cut(batch.entry, first - batch.first_sequence, count, first)
     return batch._replace(first_sequence=first, count=count, entry=entry)
 
