@@ -32,7 +32,7 @@ class Config:
         listen: Address to listen on, ``HOST:PORT``; port 0 takes a free one.
         engine: What stores the log: ``sqlite:///absolute/path`` or ``sqlite:relative/path``.
         max_request_bytes: A publish request. At most 60 MiB.
-        max_batches: Batches of a publish request.
+        max_batches: Batches of a publish request, and likewise the positions that it expects.
         max_batch_bytes: A batch. At most 3 MiB, so that each delivered frame fits a default client.
         max_batch_events: Events of a batch.
         max_id_bytes: An event's id.

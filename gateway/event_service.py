@@ -67,7 +67,7 @@ class EventService:
 
     async def publish(self, raw: bytes, context: Context) -> bytes:
         """Appends all batches of a request, or none."""
-        request = wire.parse_publish_request(raw)
+        request = self._publisher.parse(raw)
         answer = await self._publisher.publish(request, caller(context))
         return _published(await asyncio.shield(answer)).SerializeToString()
 

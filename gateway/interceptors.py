@@ -14,7 +14,8 @@ import structlog
 
 from gateway.errors import Draining
 from gateway.status import status_code, status_details
-from registry.errors import LimitExceeded, TidegateError
+from registry.admission import check_limit
+from registry.errors import InvalidRequest, LimitExceeded, TidegateError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,9 +23,15 @@ if TYPE_CHECKING:
     from gateway.config import Config
 
     Handler = Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]
-    Around = Callable[[str, Handler], Handler]
+    Deserializer = Callable[[bytes], Any]
 
 _HEALTH = "/grpc.health."
+_PUBLISH = "/tidegate.v1.EventService/Publish"  # reads its own bytes, as every request of a PublishStream
+_REGISTER = "/tidegate.v1.SchemaService/RegisterSchema"
+CALL_BYTES = 1024 * 1024
+"""A request that neither publishes nor registers a schema; what such a one may hold is far below."""
+_SCHEMA_ENVELOPE = 1024 * 1024
+"""What a registration may have besides its schema: names, lengths, and files that the gateway supplies."""
 
 _log = structlog.get_logger("tidegate.rpc")
 
@@ -57,12 +64,23 @@ class _Around(grpc.aio.ServerInterceptor):
         if not asyncio.iscoroutinefunction(behaviour):  # health and reflection bring their own kinds
             return handler
         make = getattr(grpc, f"{kind}_rpc_method_handler")
-        method = str(handler_call_details.method)
+        method, deserialize = str(handler_call_details.method), handler.request_deserializer
+        if not handler.request_streaming:
+            behaviour, deserialize = self.reading(method, behaviour, deserialize)
         return make(
             self.around(method, behaviour, streaming=handler.response_streaming),
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=deserialize,
             response_serializer=handler.response_serializer,
         )
+
+    def reading(
+        self,
+        method: str,  # noqa: ARG002
+        handler: Handler,
+        deserialize: Deserializer | None,
+    ) -> tuple[Handler, Deserializer | None]:
+        """Answers a handler of single requests and its deserializer, with what this interceptor adds."""
+        return handler, deserialize
 
     def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:
         """Answers ``handler`` with what this interceptor adds."""
@@ -137,9 +155,13 @@ class TelemetryInterceptor(_Around):
 
 
 class LimitInterceptor(_Around):
-    """Bounds the streams that are open at once, and refuses calls to a gateway that is stopping."""
+    """Bounds the streams that are open at once and the requests that are decoded.
+
+    Also refuses calls to a gateway that is stopping.
+    """
 
     def __init__(self, config: Config) -> None:
+        self._schema_bytes = config.max_schema_bytes
         self._maximum = config.max_streams
         self._open = 0
         self._under_way = 0
@@ -166,6 +188,28 @@ class LimitInterceptor(_Around):
         end = loop.time() + at_most
         while (left := min(end, self._last_call + seconds) - loop.time()) > 0:  # noqa: ASYNC110 - time it is
             await asyncio.sleep(left)
+
+    def reading(
+        self, method: str, handler: Handler, deserialize: Deserializer | None
+    ) -> tuple[Handler, Deserializer | None]:
+        """Answers ``handler`` to be given bytes: it decodes them once they are known to be few.
+
+        Decoding holds the event loop, and a request of 60 MiB may decode to gigabytes.
+        """
+
+        async def handle(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            self._require_size(method, len(raw))
+            return await handler(_decode(method, raw, deserialize) if deserialize else raw, context)
+
+        return handle, None
+
+    def _require_size(self, method: str, size: int) -> None:
+        if method == _REGISTER:
+            maximum = self._schema_bytes
+            if size > maximum + _SCHEMA_ENVELOPE:
+                check_limit("max_bytes", size, maximum, "bytes")
+        elif method != _PUBLISH and size > CALL_BYTES:
+            raise LimitExceeded("max_call_bytes", CALL_BYTES, size, "the request's size")
 
     def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:
         """Answers ``handler`` with the limits put in front of it."""
@@ -201,3 +245,11 @@ class LimitInterceptor(_Around):
                 self._open -= 1
 
         return handle
+
+
+def _decode(method: str, raw: bytes, deserialize: Deserializer) -> Any:
+    try:
+        return deserialize(raw)
+    except Exception as error:  # DecodeError, or what protobuf raises for invalid UTF-8
+        name = method.rpartition("/")[2]
+        raise InvalidRequest("request", f"the bytes are no request of {name}") from error

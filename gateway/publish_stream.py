@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from gateway import wire
 from gateway.errors import Draining, StreamStopped
 from gateway.log import Chain
 from gateway.publisher import forget_origin
@@ -93,7 +92,7 @@ class PublishStream:
     async def _take(self, raw: bytes, *, first: bool) -> asyncio.Future[tuple[Placed, ...]] | TidegateError:
         """Queues one request; answers its placements to come, or why it is rejected."""
         try:
-            request = wire.parse_publish_request(raw)
+            request = self._publisher.parse(raw)
             if first and request.stop_on_error:
                 self._chain = Chain()
             if self._stopped:

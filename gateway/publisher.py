@@ -47,6 +47,17 @@ class Publisher:
         self._pending = _ByteBudget(config.max_pending_bytes, config.max_waiting_bytes)
         self._draining = False
 
+    def parse(self, raw: bytes) -> PublishRequest:
+        """Reads a request, without looking into its batches.
+
+        Raises:
+            InvalidRequest, LimitExceeded: It is malformed or too large.
+        """
+        limits = self._limits
+        return wire.parse_publish_request(
+            raw, max_bytes=limits.max_request_bytes, max_batches=limits.max_batches
+        )
+
     async def publish(
         self, request: PublishRequest, caller: str, chain: Chain | None = None
     ) -> asyncio.Future[tuple[Placed, ...]]:
@@ -64,7 +75,7 @@ class Publisher:
             EventTypeNotAccepted, SchemaVersionNotFound, Draining: Nothing was appended.
             Whatever ``EventLog.append`` raises: From the awaited answer.
         """
-        self._require_in_limits(request)
+        _require_complete(request)
         await self._pending.acquire(request.size)
         try:
             answer = await self._submit(request, caller, chain)
@@ -126,15 +137,6 @@ class Publisher:
         cached = self._registry.cached_validator(subject, version, event_type)
         return cached or await self._registry.validator(subject, version, event_type)
 
-    def _require_in_limits(self, request: PublishRequest) -> None:
-        limits = self._limits
-        _require("max_request_bytes", limits.max_request_bytes, request.size, "the request's size", "")
-        _require("max_batches", limits.max_batches, len(request.batches), "the number of batches", "batches")
-        if not request.batches:
-            raise InvalidRequest("batches", "must hold at least one batch")
-        if len(request.request_id.encode()) > MAX_REQUEST_ID_BYTES:
-            raise InvalidRequest("request_id", f"must have at most {MAX_REQUEST_ID_BYTES} bytes")
-
     def _require_batch_in_limits(self, header: BatchHeader, data: bytes, path: str) -> None:
         limits = self._limits
         _require("max_batch_bytes", limits.max_batch_bytes, len(data), "the batch's size", path)
@@ -171,6 +173,13 @@ class Publisher:
                 "the attributes' size",
                 f"{event}.attributes",
             )
+
+
+def _require_complete(request: PublishRequest) -> None:
+    if not request.batches:
+        raise InvalidRequest("batches", "must hold at least one batch")
+    if len(request.request_id.encode()) > MAX_REQUEST_ID_BYTES:
+        raise InvalidRequest("request_id", f"must have at most {MAX_REQUEST_ID_BYTES} bytes")
 
 
 def _require(limit: str, maximum: int, actual: int, what: str, field: str) -> None:

@@ -32,7 +32,7 @@ class SchemaService(SchemaServiceServicer):
         """Makes a schema the subject's next version, or answers the version that equals it."""
         match request.WhichOneof("schema"):
             case "sources":
-                registered = self._registry.register(request.subject, sources=dict(request.sources.files))
+                registered = self._registry.register(request.subject, sources=request.sources.files)
             case "descriptor_set":
                 registered = self._registry.register(request.subject, descriptor_set=request.descriptor_set)
             case _:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from registry.errors import InvalidEvents, InvalidRequest, Violation
+from registry.errors import InvalidEvents, InvalidRequest, LimitExceeded, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -179,16 +179,30 @@ class PublishRequest:
     size: int
 
 
-def parse_publish_request(raw: bytes) -> PublishRequest:
+def parse_publish_request(raw: bytes, *, max_bytes: int, max_batches: int) -> PublishRequest:
     """Parses a ``PublishRequest`` or ``PublishStreamRequest``, without looking into its batches.
+
+    What is over a limit is refused before it costs more than its bytes.
+
+    Args:
+        raw: The request.
+        max_bytes: Of the request (the setting ``max_request_bytes``).
+        max_batches: Of the request, and likewise of its expected positions.
 
     Raises:
         InvalidRequest: It does not parse, or an expected position is incomplete or doubled.
+        LimitExceeded: It is too large.
     """
+    if len(raw) > max_bytes:
+        raise LimitExceeded("max_request_bytes", max_bytes, len(raw), "the request's size")
     try:
         twin = _PublishRequest.FromString(raw)
     except DecodeError as error:
         raise InvalidRequest("request", "the bytes are no PublishRequest") from error
+    for field in ("batches", "expected_positions"):
+        number = len(getattr(twin, field))
+        if number > max_batches:
+            raise LimitExceeded("max_batches", max_batches, number, f"the number of {field}", field)
     expected = _expected_positions(twin.expected_positions) if twin.expected_positions else {}
     return PublishRequest(twin.request_id, tuple(twin.batches), expected, twin.stop_on_error, len(raw))
 

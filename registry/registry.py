@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from registry.admission import check_limit
 from registry.compat import PROMISE, find_breaks
 from registry.compiler import Compiled, compile_descriptor_set, compile_sources
 from registry.descriptors import build_pool
@@ -84,6 +85,9 @@ class Registry:
             IncompatibleSchema: It breaks the subject's promise.
         """
         check_subject_name(subject)
+        if sources is not None:
+            check_limit("max_files", len(sources), self._limits.max_files, "files")
+            sources = dict(sources)
         compiled = await self._compile(sources, descriptor_set)
         while True:
             latest, existing = await self._place(subject, compiled)

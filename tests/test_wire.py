@@ -126,7 +126,7 @@ def test_bytes_that_are_no_batch_are_refused_with_their_place() -> None:
 def test_any_bytes_are_a_request_or_an_invalid_one(raw: bytes) -> None:
     """Whatever bytes come as a request, they parse or are refused; nothing else happens."""
     try:
-        request = wire.parse_publish_request(raw)
+        request = wire.parse_publish_request(raw, max_bytes=1_000, max_batches=20)
     except InvalidRequest:
         return
     assert request.size == len(raw)
@@ -142,5 +142,5 @@ def test_expected_positions_must_be_whole_and_single() -> None:
     ):
         raw = event_service_pb2.PublishRequest(expected_positions=positions).SerializeToString()
         with pytest.raises(InvalidRequest) as caught:
-            wire.parse_publish_request(raw)
+            wire.parse_publish_request(raw, max_bytes=1_000, max_batches=20)
         assert caught.value.field == field

@@ -1,0 +1,88 @@
+"""Requests that cost their sender little: none may cost the gateway, or the clients beside it, much."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tidegate.v1 import event_service_pb2 as pb
+from tidegate.v1 import schema_pb2
+from tidegate.v1 import schema_service_pb2 as schemas
+
+from gateway.config import MIB
+from tests.shop import Shop, refused
+
+if TYPE_CHECKING:
+    from tests.shop import Refusal
+
+EVENTS, SCHEMAS, TOPICS = (f"/tidegate.v1.{noun}Service/" for noun in ("Event", "Schema", "Topic"))
+LARGE = 40 * MIB
+SWARMS = {  # a two-byte field, as often as it fits: each becomes an object of its own once it is decoded
+    f"{EVENTS}Publish": (b"\x12\x00", "max_request_bytes"),
+    f"{EVENTS}Subscribe": (b"\x0a\x00", "max_call_bytes"),
+    f"{TOPICS}CreateTopic": (b"\x0a\x00", "max_call_bytes"),
+    f"{TOPICS}UpdateTopic": (b"\x12\x00", "max_call_bytes"),
+    f"{SCHEMAS}GetSchema": (b"\x0a\x00", "max_call_bytes"),
+    f"{SCHEMAS}RegisterSchema": (b"\x12\x00", "max_bytes"),
+    "/grpc.health.v1.Health/Check": (b"\x0a\x00", "max_call_bytes"),
+}
+BRIEF = 1.0
+"""Seconds of both sides' time, most of it gRPC's; decoding the swarms takes two to twenty."""
+
+
+async def _call(shop: Shop, method: str, raw: bytes) -> Refusal:
+    if method.endswith("Subscribe"):
+        return await refused(shop.channel.unary_stream(method)(raw).read())
+    return await refused(shop.channel.unary_unary(method)(raw))
+
+
+@pytest.mark.parametrize("method", SWARMS)
+async def test_a_swarm_of_fields_is_not_decoded(shop: Shop, method: str) -> None:
+    """A request of millions of fields is refused by its size, at once, and names the limit."""
+    field, limit = SWARMS[method]
+    raw = field * (LARGE // len(field))
+    begun = time.process_time()
+    found = await _call(shop, method, raw)
+    assert time.process_time() - begun < BRIEF
+    assert limit in found.message
+    assert found.code == ("INVALID_ARGUMENT" if limit == "max_bytes" else "RESOURCE_EXHAUSTED")
+
+
+async def test_a_swarm_of_files_is_counted_before_it_is_read(shop: Shop) -> None:
+    """Sources of very many files are refused by their number."""
+    files = {f"{number}.proto": "" for number in range(50_000)}
+    request = schemas.RegisterSchemaRequest(subject="x", sources=schema_pb2.ProtoSources(files=files))
+    found = await refused(shop.schemas.RegisterSchema(request))
+    assert (found.code, found.reason) == ("INVALID_ARGUMENT", "INVALID_SCHEMA")
+    assert "50,000 files; at most 1,000" in found.message
+
+
+@pytest.mark.parametrize("field", ["batches", "expected_positions"])
+async def test_a_swarm_within_a_request_is_refused_by_its_number(shop: Shop, field: str) -> None:
+    """Batches and expected positions of a request are counted before each is looked at."""
+    request = pb.PublishRequest(expected_positions=[pb.ExpectedPosition(topic="x")] * 100_000)
+    raw = b"\x12\x00" * 500_000 if field == "batches" else request.SerializeToString()
+    found = await _call(shop, f"{EVENTS}Publish", raw)
+    assert (found.reason, found.facts["limit"], found.fields) == ("LIMIT_EXCEEDED", "max_batches", [field])
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        f"{EVENTS}Publish",
+        f"{EVENTS}Subscribe",
+        *(f"{SCHEMAS}{name}" for name in ("RegisterSchema", "GetSchema", "ListSchemas", "ListSubjects")),
+        *(f"{TOPICS}{verb}Topic" for verb in ("Create", "Get", "Update", "Delete")),
+        f"{TOPICS}ListTopics",
+    ],
+)
+async def test_bytes_that_are_no_message_are_an_invalid_request(shop: Shop, method: str) -> None:
+    """Every RPC answers bytes that are no Protobuf message as its caller's mistake, with the same reason."""
+    for raw in (b"\xff\xff", b"\x0a\x05abc", b"\x0b"):
+        found = await _call(shop, method, raw)
+        assert (found.code, found.reason, found.fields) == (
+            "INVALID_ARGUMENT",
+            "INVALID_REQUEST",
+            ["request"],
+        )
