@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway import wire
-from gateway.errors import Draining
+from gateway.errors import Draining, TopicNotFound
 from gateway.log import Append, NewBatch, RequestKey
 from registry.errors import InvalidRequest, LimitExceeded, TidegateError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.config import Config
     from gateway.log import Chain, EventLog, Placed
-    from gateway.topics import Topics
+    from gateway.topics import Topic, Topics
     from gateway.wire import BatchHeader, PublishRequest
     from registry.registry import Registry
     from registry.validator import BatchValidator
@@ -106,27 +106,40 @@ class Publisher:
             answer = asyncio.get_running_loop().create_future()
             answer.set_result(known)
             return answer
-        batches = await self._check_all(request.batches)
-        for topic in request.expected:
-            self._topics.get(topic)
+        held_against: dict[str, Topic] = {}
+        batches = await self._check_all(request.batches, held_against)
+        for name in request.expected:
+            self._topics.get(name)
+        for topic in held_against.values():
+            self._require_there(topic)
+        # Nothing is awaited in between: what is deleted from here on is deleted with these events.
         return asyncio.ensure_future(self._log.append(Append(tuple(batches), key, request.expected, chain)))
 
-    async def _check_all(self, batches: Sequence[bytes]) -> list[NewBatch]:
+    def _require_there(self, topic: Topic) -> None:
+        """Refuses what was checked for a topic that was deleted meanwhile, and perhaps made anew."""
+        if self._topics.get(topic.name).create_time != topic.create_time:
+            raise TopicNotFound(topic.name)
+
+    async def _check_all(self, batches: Sequence[bytes], held_against: dict[str, Topic]) -> list[NewBatch]:
         checked: list[NewBatch] = []
         held = 0
         for index, data in enumerate(batches):
-            checked.append(await self._check(data, f"batches[{index}]"))
+            checked.append(await self._check(data, f"batches[{index}]", held_against))
             held += len(data)
             if held > TURN_BYTES:
                 held = 0
                 await asyncio.sleep(0)
         return checked
 
-    async def _check(self, data: bytes, path: str) -> NewBatch:
-        """Answers the batch as it is to be stored, if all its events hold against their schema."""
+    async def _check(self, data: bytes, path: str, held_against: dict[str, Topic]) -> NewBatch:
+        """Answers the batch as it is to be stored, if all its events hold against their schema.
+
+        Notes the topic in ``held_against``, as it was when a batch of the request was first held against it.
+        """
         header = wire.parse_batch_header(data, path)
         self._require_batch_in_limits(header, data, path)
         topic = self._topics.get(header.topic)
+        held_against.setdefault(header.topic, topic)
         topic.require_accepted(header.type)
         version = header.schema_version or self._registry.latest_version(topic.subject)
         validator = await self._validator(topic.subject, version, header.type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,10 @@ import pytest
 from tidegate.v1 import event_service_pb2 as pb
 from tidegate.v1 import schema_pb2
 from tidegate.v1 import schema_service_pb2 as schemas
+from tidegate.v1 import topic_service_pb2 as topics
 
 from gateway.config import MIB
-from tests.shop import Shop, refused
+from tests.shop import ORDERS, Shop, batch, order, refused
 
 if TYPE_CHECKING:
     from tests.shop import Refusal
@@ -86,3 +88,27 @@ async def test_bytes_that_are_no_message_are_an_invalid_request(shop: Shop, meth
             "INVALID_REQUEST",
             ["request"],
         )
+
+
+async def test_a_topic_made_anew_gets_nothing_that_was_checked_for_the_old_one(shop: Shop) -> None:
+    """A request is refused if one of its topics was deleted and made anew, of another subject, meanwhile."""
+    schema = {"tea.proto": 'syntax = "proto3"; package tea.v1; message Brewed { bool hot = 1; }'}
+    await shop.register(schema, "tea")
+    slow = batch(ORDERS, *[order("slow", 7)] * 5_000)
+    for number in range(5):
+        name, held = f"anew.t{number}", asyncio.Event()
+        await shop.create_topic(name)
+
+        async def make_anew(name: str = name, held: asyncio.Event = held) -> None:
+            await held.wait()
+            await shop.topics.DeleteTopic(topics.DeleteTopicRequest(name=name, force=True))
+            request = topics.CreateTopicRequest(topic={"name": name, "subject": "tea"})
+            await shop.topics.CreateTopic(request)
+
+        making = asyncio.create_task(make_anew())
+        publishing = asyncio.create_task(shop.publish(batch(name, order("old")), *[slow] * 40))
+        held.set()
+        await making
+        assert (await refused(publishing)).reason == "TOPIC_NOT_FOUND"
+        stats = (await shop.topics.GetTopic(topics.GetTopicRequest(name=name))).topic.stats
+        assert stats.event_count == 0
