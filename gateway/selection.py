@@ -21,11 +21,64 @@ def is_topic_pattern(text: str) -> bool:
     return len(text) <= TOPIC_NAME_LENGTH and _PATTERN.fullmatch(text) is not None and not is_topic_name(text)
 
 
-def _expression(pattern: str) -> str:
-    levels = [_LEVEL if level == "*" else re.escape(level) for level in pattern.split(".")]
-    if levels[-1] == ">":
-        levels[-1] = rf"{_LEVEL}(?:\.{_LEVEL})*"
-    return r"\.".join(levels)
+@dataclass(slots=True)
+class _Branch:
+    """Patterns that begin alike, as a tree: a branch is what they share, and where they part.
+
+    Costs little to make and to keep, whatever the patterns: a regular expression of a hundred of them may
+    take half a second and a megabyte.
+
+    Attributes:
+        shared: The levels that all of them go on with.
+        ends: Whether one of them ends behind these.
+        open: Whether one of them goes on with ``>`` behind these.
+        branches: Those that go on with another level, by that level.
+    """
+
+    shared: tuple[str, ...]
+    ends: bool
+    open: bool
+    branches: dict[str, _Branch]
+
+    def fits(self, levels: list[str], at: int) -> bool:
+        """Tells whether the levels of a topic's name fit one of the patterns, from the level ``at`` on."""
+        behind = at + len(self.shared)
+        if len(levels) < behind:
+            return False
+        for wanted in self.shared:
+            if wanted not in ("*", levels[at]):
+                return False
+            at += 1
+        if len(levels) == behind:
+            return self.ends
+        if self.open:
+            return True
+        return any(
+            branch.fits(levels, behind + 1)
+            for level in (levels[behind], "*")
+            if (branch := self.branches.get(level)) is not None
+        )
+
+
+def _branch(patterns: set[tuple[str, ...]]) -> _Branch:
+    """Makes the tree of patterns, given as their levels; as deep as patterns part, not as they are long."""
+    shared = _shared(min(patterns), max(patterns))
+    rests = {pattern[len(shared) :] for pattern in patterns}
+    parted: dict[str, set[tuple[str, ...]]] = {}
+    for rest in rests - {(), (">",)}:
+        parted.setdefault(rest[0], set()).add(rest[1:])
+    branches = {level: _branch(below) for level, below in parted.items()}
+    return _Branch(shared, () in rests, (">",) in rests, branches)
+
+
+def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    """Answers the levels that both begin with; a last ``>`` stands for itself."""
+    length = 0
+    for level, same in zip(one, other, strict=False):
+        if level != same or level == ">":
+            break
+        length += 1
+    return one[:length]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +94,16 @@ class Selection:
     names: frozenset[str] = frozenset()
     patterns: tuple[str, ...] = ()
     types: frozenset[str] = frozenset()
-    _compiled: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+    _tree: _Branch | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if self.patterns:
-            expression = "|".join(map(_expression, self.patterns))
-            object.__setattr__(self, "_compiled", re.compile(expression))
+            tree = _branch({tuple(pattern.split(".")) for pattern in self.patterns})
+            object.__setattr__(self, "_tree", tree)
 
     def has_topic(self, topic: str) -> bool:
         """Tells whether events of ``topic`` are wanted, as far as the topic decides it."""
-        return topic in self.names or (
-            self._compiled is not None and self._compiled.fullmatch(topic) is not None
-        )
+        return topic in self.names or (self._tree is not None and self._tree.fits(topic.split("."), 0))
 
     def has_type(self, event_type: str) -> bool:
         """Tells whether events of ``event_type`` are wanted, as far as the type decides it."""

@@ -18,7 +18,7 @@ from gateway.errors import Draining
 from gateway.log import Bounds, Page, Placed, Trimmed
 from gateway.sqlite_checkpoint import Checkpointer
 from gateway.sqlite_file import LogFile
-from gateway.sqlite_ledger import topic_bounds
+from gateway.sqlite_kinds import Kinds
 from gateway.sqlite_opening import load
 from gateway.sqlite_reader import Reader, Wanted
 from gateway.sqlite_trimmer import Trim, Trimmer
@@ -26,21 +26,18 @@ from gateway.sqlite_writer import Committed, Writer
 from gateway.tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from gateway.log import Append, RequestKey
     from gateway.selection import Selection
-    from gateway.sqlite_ledger import Kind, KindName, Ledger
+    from gateway.sqlite_ledger import Ledger
     from gateway.sqlite_requests import RequestWindow
     from gateway.sqlite_trimmer import Slice
 
 TAIL_BYTES: Final = 32 << 20
 """How many bytes of recent batches are kept in memory by default."""
 _READERS: Final = 3
-_SPARSE: Final = 8
-"""A selection is looked up kind by kind if it is less than this part of the log, else the log is scanned."""
-_CACHED_SELECTIONS: Final = 1024
 _Answer = TypeVar("_Answer")
 
 
@@ -79,8 +76,7 @@ class SqliteLog:
         self._file = file
         self._requests = requests
         self._tail = Tail(ledger.head, ledger.ordinal, capacity=tail_bytes)
-        self._kinds: dict[KindName, Kind] = dict(ledger.kinds)
-        self._kinds_of: dict[Selection, dict[int, KindName]] = {}
+        self._kinds = Kinds(ledger.kinds.values())
         self._under_way: dict[tuple[str, str], list[asyncio.Future[None]]] = {}
         self._trimming: set[asyncio.Future[Trimmed]] = set()
         self._trimmer = Trimmer(ledger)
@@ -143,12 +139,8 @@ class SqliteLog:
         # A reader that missed what a trim just removed asks here what it was.
         if self._trimming:
             await asyncio.wait(self._trimming)
-        topics: dict[str, list[Kind]] = {}
-        for kind in self._kinds.values():
-            if selection.has_topic(kind.topic):
-                topics.setdefault(kind.topic, []).append(kind)
         head, ordinal = self._tail.head, self._tail.head_ordinal
-        known = {topic: topic_bounds(kinds) for topic, kinds in topics.items()}
+        known = self._kinds.bounds(selection)
         if time is None:
             return Bounds(head, ordinal, known)
         position = await self._on_reader(lambda reader: reader.position_at(time, head))
@@ -182,7 +174,7 @@ class SqliteLog:
         self._loop.call_soon_threadsafe(self._settle, committed)
 
     def _settle(self, committed: Committed) -> None:
-        self._learn(committed.kinds)
+        self._kinds.learn(committed.kinds.values())
         self._tail.add(committed.batches)
         for outcome in committed.outcomes:
             request = outcome.append.request
@@ -197,17 +189,13 @@ class SqliteLog:
             else:
                 outcome.future.set_exception(outcome.error)
 
-    def _learn(self, kinds: Mapping[KindName, Kind]) -> None:
-        if not kinds.keys() <= self._kinds.keys():
-            self._kinds_of.clear()
-        self._kinds.update(kinds)
-
     async def _read_file(self, selection: Selection, after: int, max_bytes: int) -> Page:
         tail = self._tail
-        kinds = self._wanted(selection)
+        kinds = self._kinds.selected(selection)
         head, ordinal = tail.head, tail.head_ordinal
         everything = len(kinds) == len(self._kinds)
-        wanted = Wanted(kinds, everything, not everything and self._is_sparse(kinds), after, head, max_bytes)
+        sparse = not everything and self._kinds.is_sparse(kinds.values())
+        wanted = Wanted(kinds, everything, sparse, after, head, max_bytes)
         found = await self._on_reader(lambda reader: reader.read(wanted))
         return Page(
             found.batches,
@@ -217,22 +205,6 @@ class SqliteLog:
             tail.head_ordinal,
             self._trimmer.through,
         )
-
-    def _wanted(self, selection: Selection) -> dict[int, KindName]:
-        kinds = self._kinds_of.get(selection)
-        if kinds is None:
-            if len(self._kinds_of) >= _CACHED_SELECTIONS:
-                self._kinds_of.clear()
-            kinds = self._kinds_of[selection] = {
-                kind.id: kind.name
-                for kind in self._kinds.values()
-                if selection.has_topic(kind.topic) and selection.has_type(kind.type)
-            }
-        return kinds
-
-    def _is_sparse(self, kinds: dict[int, KindName]) -> bool:
-        wanted = sum([self._kinds[name].kept for name in kinds.values()])
-        return wanted * _SPARSE < sum([kind.kept for kind in self._kinds.values()])
 
     async def _on_reader(self, ask: Callable[[Reader], _Answer]) -> _Answer:
         try:
@@ -251,7 +223,7 @@ class SqliteLog:
             self._loop.call_soon_threadsafe(self._trimmed, trim.topic, future, done)
 
     def _trimmed(self, topic: str, future: asyncio.Future[Trimmed], done: Slice) -> None:
-        self._learn(done.kinds)
+        self._kinds.learn(done.kinds.values())
         if done.trimmed.batches:
             self._tail.remove(topic, done.trimmed.through)
         self._trimming.discard(future)

@@ -129,8 +129,14 @@ class Subscriber:
             InvalidRequest, LimitExceeded, TopicNotFound, SequenceOutOfRange, EventsRemoved, StorageFailed.
         """
         selection = self._selection(wanted)
-        bounds = await self._log.bounds(selection, wanted.from_time)
-        subscription = Subscription(self._log, self._topics, selection, wanted, bounds)
+        # No name holds the bounds here: there may be thousands, and this frame lives as long as the stream.
+        subscription = Subscription(
+            self._log,
+            self._topics,
+            selection,
+            wanted,
+            await self._log.bounds(selection, wanted.from_time),
+        )
         self._open.add(subscription)
         try:
             if self._draining:
@@ -350,12 +356,11 @@ class _Gaps:
     """Knows what retention removed in front of a reader, and what of it the reader was told."""
 
     def __init__(self, wanted: Subscribing, bounds: Bounds) -> None:
+        trimmed = {name: topic for name, topic in bounds.topics.items() if topic.trimmed_through}
         self._told = {
-            name: topic.trimmed_through
-            for name, topic in bounds.topics.items()
-            if not _is_lost(topic, wanted)
+            name: topic.trimmed_through for name, topic in trimmed.items() if not _is_lost(topic, wanted)
         }
-        lost_time = wanted.from_time is not None and len(self._told) < len(bounds.topics)
+        lost_time = wanted.from_time is not None and len(self._told) < len(trimmed)
         self._floor = 0 if lost_time else None
 
     def possible(self, position: int, trimmed: int) -> bool:
@@ -382,5 +387,5 @@ def _is_lost(topic: TopicBounds, wanted: Subscribing) -> bool:
     the log asks for nothing that is gone.
     """
     if wanted.from_time is not None:
-        return topic.trimmed_through > 0 and topic.trimmed_time >= wanted.from_time
+        return topic.trimmed_time >= wanted.from_time
     return wanted.from_sequence is not None

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 
-from gateway import sqlite_log, sqlite_requests
+from gateway import sqlite_kinds, sqlite_requests
 from gateway.errors import CannotOpenLog, StorageFailed, StorageFull, StorageReadOnly
 from gateway.log import Append, Placed
 from gateway.selection import EVERYTHING, Selection
@@ -72,7 +72,7 @@ def test_kind_by_kind_reads_the_same(
 ) -> None:
     """A selection that is looked up kind by kind finds what the model says, as a scan does."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite_log, "_SPARSE", 0)
+        patch.setattr(sqlite_kinds, "_SPARSE", 0)
         asyncio.run(compare(opener("sqlite", tmp_path_factory.mktemp("log")), steps, 0))
 
 
@@ -85,6 +85,35 @@ async def test_a_rare_topic_is_not_searched_for_in_all_of_the_log(log: SqliteLog
     page = await look(log, Selection(patterns=("rare.*",)), 0)
     assert [batch.first_sequence for batch in page.batches] == [placed[0].first_sequence for placed in rare]
     assert page.through == page.head
+
+
+async def test_thousands_of_topics_cost_little_to_ask_about(log: SqliteLog) -> None:
+    """Where all of 10,000 topics begin and end is known at once, also after a few of them have changed."""
+    for first in range(0, 10_000, 1_000):
+        await log.append(Append(tuple(new(f"many.t{number}") for number in range(first, first + 1_000))))
+    assert len((await log.bounds(EVERYTHING)).topics) == 10_000
+    begun = time.process_time()
+    for number in range(20):
+        await log.append(one(f"many.t{number}", count=2))
+        topics = (await log.bounds(EVERYTHING)).topics
+        assert topics[f"many.t{number}"].event_count == 3
+        assert len((await log.bounds(names(f"many.t{number}", "none"))).topics) == 1
+    assert time.process_time() - begun < 1.0
+
+
+async def test_what_selections_chose_is_remembered_within_bounds(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Selections are remembered up to a number of kinds in all, and answer the same when they are not."""
+    monkeypatch.setattr(sqlite_kinds, "CACHED", 10)
+    kinds = sqlite_kinds.Kinds([])
+    await log.append(Append(tuple(new(f"t{number}") for number in range(8))))
+    kinds.learn(log._kinds._kinds.values())
+    for _ in range(3):
+        for selection in (EVERYTHING, names("t1"), names("t1", "t2"), names("none")):
+            expected = {name[0] for name in kinds._kinds if selection.has_topic(name[0])}
+            assert {name[0] for name in kinds.selected(selection).values()} == expected
+            assert sum(len(known) + 1 for known in kinds._selected.values()) <= 10
 
 
 async def test_many_kinds_are_merged_in_order(log: SqliteLog) -> None:
