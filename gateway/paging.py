@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import TYPE_CHECKING, TypeVar
 
 from registry.errors import InvalidRequest
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from google.protobuf.message import Message
+
 DEFAULT_PAGE, MAX_PAGE = 100, 1_000
+PAGE_BYTES = 3 * 1024 * 1024
+"""How large a page becomes, besides an item that is larger by itself: default clients take 4 MiB."""
+_T = TypeVar("_T", bound="Message")
 
 
 def page_size(asked: int) -> int:
     """Answers how many items a page has: 100 if nothing was asked for, at most 1,000."""
     return min(asked, MAX_PAGE) if asked else DEFAULT_PAGE
+
+
+def fill_page(items: Iterable[_T], size: int) -> list[_T]:
+    """Answers the first ``size`` items at most, and no more than fit ``PAGE_BYTES``; but at least one."""
+    page: list[_T] = []
+    room = PAGE_BYTES
+    for item in items:
+        room -= item.ByteSize() + 5
+        if len(page) == size or (page and room < 0):
+            break
+        page.append(item)
+    return page
 
 
 def make_token(last: str) -> str:

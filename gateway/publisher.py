@@ -117,7 +117,7 @@ class Publisher:
 
     def _require_there(self, topic: Topic) -> None:
         """Refuses what was checked for a topic that was deleted meanwhile, and perhaps made anew."""
-        if self._topics.get(topic.name).create_time != topic.create_time:
+        if self._topics.accepting(topic.name).create_time != topic.create_time:
             raise TopicNotFound(topic.name)
 
     async def _check_all(self, batches: Sequence[bytes], held_against: dict[str, Topic]) -> list[NewBatch]:
@@ -138,7 +138,7 @@ class Publisher:
         """
         header = wire.parse_batch_header(data, path)
         self._require_batch_in_limits(header, data, path)
-        topic = self._topics.get(header.topic)
+        topic = self._topics.accepting(header.topic)
         held_against.setdefault(header.topic, topic)
         topic.require_accepted(header.type)
         version = header.schema_version or self._registry.latest_version(topic.subject)

@@ -8,7 +8,7 @@ from tidegate.v1 import schema_pb2
 from tidegate.v1 import schema_service_pb2 as pb
 from tidegate.v1.schema_service_pb2_grpc import SchemaServiceServicer
 
-from gateway.paging import make_token, page_size, read_token
+from gateway.paging import fill_page, make_token, page_size, read_token
 from registry.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ class SchemaService(SchemaServiceServicer):
             raise InvalidRequest("page_token", "must be a next_page_token of an earlier answer")
         size = page_size(request.page_size)
         found = await self._registry.list_versions(request.subject, after=int(after), limit=size + 1)
-        token = make_token(str(found[size - 1].version)) if len(found) > size else ""
-        return pb.ListSchemasResponse(schemas=map(_summary, found[:size]), next_page_token=token)
+        page = fill_page(map(_summary, found), size)
+        token = make_token(str(page[-1].version)) if len(found) > len(page) else ""
+        return pb.ListSchemasResponse(schemas=page, next_page_token=token)
 
     async def ListSubjects(self, request: pb.ListSubjectsRequest, _: Context) -> pb.ListSubjectsResponse:  # noqa: N802
         """Lists a page of the subjects, by name."""

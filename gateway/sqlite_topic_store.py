@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,7 @@ def _topic(row: dict[str, Any]) -> Topic:
     return Topic(
         name=row["name"],
         subject=settings["subject"],
-        types=tuple(settings["types"]),
+        types=tuple(map(sys.intern, settings["types"])),
         allow_unknown=settings["allow_unknown"],
         max_age=timedelta(seconds=max_age) if max_age else None,
         max_bytes=settings["max_bytes"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ from tidegate.v1.topic_service_pb2_grpc import TopicServiceServicer
 
 from gateway.errors import TopicAlreadyExists, TopicNotEmpty
 from gateway.log import TopicBounds
-from gateway.paging import make_token, page_size, read_token
+from gateway.paging import fill_page, make_token, page_size, read_token
 from gateway.selection import Selection, is_topic_name, is_topic_pattern
 from registry.errors import EventTypeNotFound, InvalidRequest
-from registry.names import close_names
+from registry.names import close_names, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +59,7 @@ class TopicService(TopicServiceServicer):
                 raise InvalidRequest(f"topic.{name}", "is set by the gateway alone; leave it out")
         if asked.etag:
             raise InvalidRequest("topic.etag", "is set by the gateway alone; leave it out")
-        await self._require_types(asked.subject, asked.types)
+        types = await self._types(asked.subject, asked.types)
         if asked.name in self._topics:  # not yet deleted: there is nothing to remove, nor may be
             raise TopicAlreadyExists(asked.name)
         if (await self._bounds(asked.name)).batch_count:
@@ -66,7 +67,7 @@ class TopicService(TopicServiceServicer):
         topic = await self._topics.create(
             asked.name,
             asked.subject,
-            asked.types,
+            types,
             allow_unknown=_allow_unknown(asked),
             max_age=_max_age(asked),
             max_bytes=asked.retention.max_bytes,
@@ -85,8 +86,9 @@ class TopicService(TopicServiceServicer):
         found = [
             topic for topic in self._topics.all() if topic.name > after and selection.has_topic(topic.name)
         ]
-        token = make_token(found[size - 1].name) if len(found) > size else ""
-        return pb.ListTopicsResponse(topics=[_topic(topic) for topic in found[:size]], next_page_token=token)
+        page = fill_page(map(_topic, found), size)
+        token = make_token(page[-1].name) if len(found) > len(page) else ""
+        return pb.ListTopicsResponse(topics=page, next_page_token=token)
 
     async def UpdateTopic(self, request: pb.UpdateTopicRequest, _: Context) -> pb.UpdateTopicResponse:  # noqa: N802
         """Changes the fields of a topic that the mask names."""
@@ -96,8 +98,7 @@ class TopicService(TopicServiceServicer):
             raise InvalidRequest("update_mask", f"must name fields to change, of {', '.join(_MUTABLE)}")
         changes: dict[str, Any] = {}
         if "types" in paths:
-            await self._require_types(current.subject, asked.types)
-            changes["types"] = tuple(asked.types)
+            changes["types"] = await self._types(current.subject, asked.types)
         if "unknown_fields" in paths:
             changes["allow_unknown"] = _allow_unknown(asked)
         if paths & {"retention", "retention.max_age"}:
@@ -110,23 +111,42 @@ class TopicService(TopicServiceServicer):
     async def DeleteTopic(self, request: pb.DeleteTopicRequest, _: Context) -> pb.DeleteTopicResponse:  # noqa: N802
         """Deletes a topic, first its settings, so that nothing is published meanwhile, then its events."""
         topic = self._topics.get(request.name)
-        bounds = await self._bounds(topic.name)
-        if bounds.event_count and not request.force:
-            raise TopicNotEmpty(topic.name, bounds.event_count)
-        await self._topics.delete(topic.name, request.etag)
+
+        async def require_empty() -> None:
+            if not request.force:
+                await self._log.trim(topic.name)  # removes nothing, behind all that was published before
+                await self._require_empty(topic.name)
+
+        if not request.force:
+            await self._require_empty(topic.name)
+        await self._topics.delete(topic.name, request.etag, require_empty)
         await self._retention.remove_orphan(topic.name)
         return pb.DeleteTopicResponse()
+
+    async def _require_empty(self, name: str) -> None:
+        events = (await self._bounds(name)).event_count
+        if events:
+            raise TopicNotEmpty(name, events)
 
     async def _bounds(self, name: str) -> TopicBounds:
         bounds = await self._log.bounds(Selection(frozenset((name,))))
         return bounds.topics.get(name, TopicBounds())
 
-    async def _require_types(self, subject: str, types: Iterable[str]) -> None:
+    async def _types(self, subject: str, types: Iterable[str]) -> tuple[str, ...]:
+        """Answers the types, each once; the text of a name is kept once too, however many topics have it.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+            EventTypeNotFound: A type is none of its latest version.
+        """
         latest = await self._registry.get(subject)
-        for event_type in types:
-            if event_type not in latest.types:
+        known = frozenset(latest.types)
+        asked = tuple(dict.fromkeys(types))
+        for event_type in asked:
+            if event_type not in known:
                 where = f"version {latest.version} of subject {subject!r}"
-                raise EventTypeNotFound(event_type, where, close_names(event_type, latest.types))
+                raise EventTypeNotFound(shown(event_type), where, close_names(event_type, latest.types))
+        return tuple(map(sys.intern, asked))
 
 
 def _selection(pattern: str) -> Selection:

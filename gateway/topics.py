@@ -18,7 +18,7 @@ from gateway.selection import is_topic_name
 from registry.errors import LimitExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
 NEIGHBOURS = 20
 """How many names on either side of a wrong one are compared with it."""
@@ -80,6 +80,7 @@ class Topics:
         self._maximum = maximum
         self._topics: dict[str, Topic] = {}
         self._spellings: _Spellings | None = None
+        self._closing: set[str] = set()
         self._changing = asyncio.Lock()
 
     async def open(self) -> None:
@@ -104,6 +105,16 @@ class Topics:
             self._spellings = self._spellings or _Spellings(self._topics)
             raise TopicNotFound(name, self._spellings.near(name))
         return topic
+
+    def accepting(self, name: str) -> Topic:
+        """Answers a topic that takes events.
+
+        Raises:
+            TopicNotFound: There is none of that name, or it is being deleted.
+        """
+        if name in self._closing:
+            raise TopicNotFound(name)
+        return self.get(name)
 
     async def create(
         self,
@@ -151,8 +162,13 @@ class Topics:
             self._topics[name] = topic
         return topic
 
-    async def delete(self, name: str, etag: str) -> None:
+    async def delete(self, name: str, etag: str, require_empty: Callable[[], Awaitable[None]]) -> None:
         """Deletes a topic's settings; an empty ``etag`` means: whatever its state.
+
+        Args:
+            name: Its name.
+            etag: The state that it must have.
+            require_empty: Asked when the topic takes no more events; what it raises keeps the topic.
 
         Raises:
             TopicNotFound: There is none of that name.
@@ -160,10 +176,15 @@ class Topics:
         """
         async with self._changing:
             current = self._current(name, etag)
-            if not await self._store.delete(name, current.etag):
-                raise TopicChanged(name, current.etag)
-            self._topics.pop(name, None)
-            self._spellings = None
+            self._closing.add(name)
+            try:
+                await require_empty()
+                if not await self._store.delete(name, current.etag):
+                    raise TopicChanged(name, current.etag)
+                self._topics.pop(name, None)
+                self._spellings = None
+            finally:
+                self._closing.discard(name)
 
     def _current(self, name: str, etag: str) -> Topic:
         topic = self.get(name)

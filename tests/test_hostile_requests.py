@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
 from tidegate.v1 import event_service_pb2 as pb
 from tidegate.v1 import schema_pb2
@@ -13,7 +14,7 @@ from tidegate.v1 import schema_service_pb2 as schemas
 from tidegate.v1 import topic_service_pb2 as topics
 
 from gateway.config import MIB
-from tests.shop import ORDERS, Shop, batch, order, refused
+from tests.shop import ORDERS, PAID, PLACED, Shop, batch, order, refusal, refused
 
 if TYPE_CHECKING:
     from tests.shop import Refusal
@@ -112,3 +113,62 @@ async def test_a_topic_made_anew_gets_nothing_that_was_checked_for_the_old_one(s
         assert (await refused(publishing)).reason == "TOPIC_NOT_FOUND"
         stats = (await shop.topics.GetTopic(topics.GetTopicRequest(name=name))).topic.stats
         assert stats.event_count == 0
+
+
+async def test_an_event_is_acknowledged_or_its_topic_deleted(shop: Shop) -> None:
+    """Of a publish and a delete without force at the same moment one is refused: no event is lost."""
+    for number in range(30):
+        name = f"either.t{number}"
+        await shop.create_topic(name)
+
+        async def publish(name: str = name, turns: int = number % 10) -> None:
+            for _ in range(turns * 20):
+                await asyncio.sleep(0)
+            await shop.publish(batch(name, order("kept")))
+
+        delete = shop.topics.DeleteTopic(topics.DeleteTopicRequest(name=name))
+        results = await asyncio.gather(delete, publish(), return_exceptions=True)
+        reasons = [refusal(it).reason for it in results if isinstance(it, grpc.aio.AioRpcError)]
+        assert reasons in (["TOPIC_NOT_EMPTY"], ["TOPIC_NOT_FOUND"])
+
+
+async def test_the_types_of_a_topic_count_once(shop: Shop) -> None:
+    """A type that is named again and again stands in a topic once, also after a change."""
+    many = [PLACED] * 20_000 + [PAID] * 20_000
+    begun = time.process_time()
+    topic = await shop.create_topic("typed", types=many)
+    assert list(topic.types) == [PLACED, PAID]
+    request = topics.UpdateTopicRequest(topic={"name": "typed", "types": [PAID, *many]})
+    request.update_mask.paths.append("types")
+    assert list((await shop.topics.UpdateTopic(request)).topic.types) == [PAID, PLACED]
+    assert time.process_time() - begun < BRIEF
+
+
+async def test_every_page_fits_a_default_client(shop: Shop) -> None:
+    """Versions and topics with thousands of types come in pages that a client with default limits takes."""
+    types = [f"Wide{number:04d}{'x' * 200}" for number in range(4_000)]
+    source = 'syntax = "proto3"; package wide.v1;' + "".join(f"message {name} {{}}" for name in types)
+    for version in range(5):
+        text = f"{source} message Version{version} {{}}".replace("Version0", "Version")
+        text += "".join(f"message Version{older} {{}}" for older in range(1, version))
+        text += "message Version {}" if version else ""
+        await shop.register({"wide.proto": text}, "wide")
+    for number in range(5):
+        names = [f"wide.v1.{name}" for name in types]
+        request = topics.CreateTopicRequest(
+            topic={"name": f"wide.t{number}", "subject": "wide", "types": names}
+        )
+        await shop.topics.CreateTopic(request)
+    versions, names_, token = [], [], ""
+    while True:
+        page = await shop.schemas.ListSchemas(schemas.ListSchemasRequest(subject="wide", page_token=token))
+        versions += [schema.version for schema in page.schemas]
+        if not (token := page.next_page_token):
+            break
+    while True:
+        found = await shop.topics.ListTopics(topics.ListTopicsRequest(pattern="wide.*", page_token=token))
+        names_ += [topic.name for topic in found.topics]
+        if not (token := found.next_page_token):
+            break
+    assert versions == [1, 2, 3, 4, 5]
+    assert names_ == [f"wide.t{number}" for number in range(5)]
