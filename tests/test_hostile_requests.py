@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
 import pytest
 from tidegate.v1 import event_service_pb2 as pb
-from tidegate.v1 import schema_pb2
+from tidegate.v1 import schema_pb2, topic_service_pb2_grpc
 from tidegate.v1 import schema_service_pb2 as schemas
 from tidegate.v1 import topic_service_pb2 as topics
 
 from gateway.config import MIB
-from tests.shop import ORDERS, PAID, PLACED, Shop, batch, order, refusal, refused
+from gateway.telemetry import SteadyStream
+from tests.shop import ORDERS, PAID, PATIENCE, PLACED, Shop, batch, order, refusal, refused
 
 if TYPE_CHECKING:
     from tests.shop import Refusal
@@ -172,3 +178,50 @@ async def test_every_page_fits_a_default_client(shop: Shop) -> None:
             break
     assert versions == [1, 2, 3, 4, 5]
     assert names_ == [f"wide.t{number}" for number in range(5)]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_that_cannot_be_written_fails_no_call(tmp_path: Path) -> None:
+    """A gateway whose stderr is on a full disk answers as ever, refusals included."""
+    command = [sys.executable, "-m", "tidegate.cli", "serve", "--listen", "127.0.0.1:0"]
+    engine = ["--engine", f"sqlite://{tmp_path}/log.db"]
+    with (
+        Path("/dev/full").open("w") as full,
+        subprocess.Popen([*command, *engine], stdout=subprocess.PIPE, stderr=full, text=True) as serving,
+    ):
+        try:
+            assert serving.stdout is not None
+            address = serving.stdout.readline().split()[4].rstrip(",")
+            with grpc.insecure_channel(address) as channel:
+                stub = topic_service_pb2_grpc.TopicServiceStub(channel)
+                for _ in range(3):
+                    with pytest.raises(grpc.RpcError) as caught:
+                        stub.GetTopic(topics.GetTopicRequest(name="none"), timeout=PATIENCE)
+                    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        finally:
+            serving.terminate()
+        assert serving.wait(PATIENCE) == 0
+
+
+def test_lost_log_lines_are_counted() -> None:
+    """What could not be logged is said, by number, as soon as logging works again."""
+
+    class Flaky(io.StringIO):
+        full = True
+
+        def flush(self) -> None:
+            if self.full:
+                self.seek(0)
+                self.truncate()
+                raise OSError(errno.ENOSPC, "full")
+
+    behind = Flaky()
+    stream = SteadyStream(behind)
+    stream.write("one\n")
+    stream.write("two\n")
+    behind.full = False
+    stream.write("three\n")
+    stream.write("four\n")
+    assert behind.getvalue() == "2 lines of this log could not be written\nthree\nfour\n"
+    behind.close()
+    stream.write("five\n")
