@@ -7,7 +7,7 @@ STUBS  := clients/python
 PROTOS := $(sort $(wildcard proto/tidegate/v1/*.proto))
 
 # The oldest protoc whose output all supported runtimes accept.
-STUBS_TOOLS := grpcio-tools==1.82.1
+STUBS_TOOLS := grpcio-tools==1.83.2
 
 .DEFAULT_GOAL := help
 
@@ -31,6 +31,17 @@ test: $(VENV)/.installed ## Run the tests
 .PHONY: test-slow
 test-slow: $(VENV)/.installed ## Run the proofs at length: crash, soak, fuzz
 	TIDEGATE_TEST_PROFILE=long $(BIN)/pytest --timeout 3600 $(ARGS)
+
+.venv-lowest/.installed: pyproject.toml
+	@$(PYTHON) -m venv --clear .venv-lowest
+	@.venv-lowest/bin/python -m pip install --quiet uv
+	@.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python \
+		--resolution lowest-direct --group dev --editable .
+	@touch $@
+
+.PHONY: test-lowest
+test-lowest: .venv-lowest/.installed ## Run the tests with the oldest releases that pyproject.toml allows
+	.venv-lowest/bin/pytest -m 'not slow' $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed ## Lint, types, import directions, contract, generated stubs
@@ -78,4 +89,4 @@ bench: $(VENV)/.installed ## Measure it against bare gRPC on this machine (ARGS 
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf .venv .venv-stubs build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-stubs .venv-lowest build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,7 +5,7 @@ import warnings
 
 from tidegate.v1 import event_service_pb2 as tidegate_dot_v1_dot_event__service__pb2
 
-GRPC_GENERATED_VERSION = '1.82.1'
+GRPC_GENERATED_VERSION = '1.83.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -69,7 +69,8 @@ class EventServiceServicer:
     def PublishStream(self, request_iterator, context):
         """Publish, pipelined: requests need not wait for answers. Answers come in the order of the
         requests, one result a request; one response may carry several results. A rejected request is
-        answered in its place by an error and does not end the stream.
+        answered in its place by an error and does not end the stream. Errors of the stream itself:
+        LIMIT_EXCEEDED (too many streams), DRAINING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

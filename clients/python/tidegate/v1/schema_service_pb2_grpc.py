@@ -5,7 +5,7 @@ import warnings
 
 from tidegate.v1 import schema_service_pb2 as tidegate_dot_v1_dot_schema__service__pb2
 
-GRPC_GENERATED_VERSION = '1.82.1'
+GRPC_GENERATED_VERSION = '1.83.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class SchemaServiceStub:
-    """The schema registry.
+    """The schema registry. Besides the errors below, RegisterSchema may answer STORAGE_FULL and
+    STORAGE_READ_ONLY, and any call STORAGE_FAILED and DRAINING.
     """
 
     def __init__(self, channel):
@@ -58,7 +59,8 @@ class SchemaServiceStub:
 
 
 class SchemaServiceServicer:
-    """The schema registry.
+    """The schema registry. Besides the errors below, RegisterSchema may answer STORAGE_FULL and
+    STORAGE_READ_ONLY, and any call STORAGE_FAILED and DRAINING.
     """
 
     def RegisterSchema(self, request, context):
@@ -125,7 +127,8 @@ def add_SchemaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SchemaService:
-    """The schema registry.
+    """The schema registry. Besides the errors below, RegisterSchema may answer STORAGE_FULL and
+    STORAGE_READ_ONLY, and any call STORAGE_FAILED and DRAINING.
     """
 
     @staticmethod

@@ -5,7 +5,7 @@ import warnings
 
 from tidegate.v1 import topic_service_pb2 as tidegate_dot_v1_dot_topic__service__pb2
 
-GRPC_GENERATED_VERSION = '1.82.1'
+GRPC_GENERATED_VERSION = '1.83.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class TopicServiceStub:
-    """The topics of the deployment.
+    """The topics of the deployment. Besides the errors below, what changes a topic may answer STORAGE_FULL,
+    STORAGE_READ_ONLY and STORAGE_FAILED, and any call DRAINING.
     """
 
     def __init__(self, channel):
@@ -63,7 +64,8 @@ class TopicServiceStub:
 
 
 class TopicServiceServicer:
-    """The topics of the deployment.
+    """The topics of the deployment. Besides the errors below, what changes a topic may answer STORAGE_FULL,
+    STORAGE_READ_ONLY and STORAGE_FAILED, and any call DRAINING.
     """
 
     def CreateTopic(self, request, context):
@@ -75,7 +77,7 @@ class TopicServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTopic(self, request, context):
-        """Answers a topic with its stats. Errors: TOPIC_NOT_FOUND.
+        """Answers a topic with its stats. Errors: INVALID_REQUEST, TOPIC_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,8 +100,8 @@ class TopicServiceServicer:
 
     def DeleteTopic(self, request, context):
         """Deletes a topic, and with `force` its events. The name can be used again; its last sequence is
-        remembered. Subscriptions to it by name end with TOPIC_NOT_FOUND. Errors: TOPIC_NOT_FOUND,
-        TOPIC_NOT_EMPTY, TOPIC_CHANGED.
+        remembered. Subscriptions to it by name end with TOPIC_NOT_FOUND. Errors: INVALID_REQUEST,
+        TOPIC_NOT_FOUND, TOPIC_NOT_EMPTY, TOPIC_CHANGED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,7 +144,8 @@ def add_TopicServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TopicService:
-    """The topics of the deployment.
+    """The topics of the deployment. Besides the errors below, what changes a topic may answer STORAGE_FULL,
+    STORAGE_READ_ONLY and STORAGE_FAILED, and any call DRAINING.
     """
 
     @staticmethod
