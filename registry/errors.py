@@ -190,8 +190,8 @@ class StorageFull(TidegateError):
 
     def __init__(self, path: str, detail: str) -> None:
         super().__init__(
-            f"the log {path} can't grow: {detail}. Nothing of this request was stored. Free disk space or "
-            f"shorten the retention of topics; publishing goes on by itself."
+            f"the log {path} can't grow: {detail}. Nothing of this request was stored. Free disk "
+            f"space; publishing then goes on by itself."
         )
         self.path = path
 
