@@ -92,11 +92,15 @@ class LogFile:
         connection = sqlite3.connect(
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
-        connection.execute("PRAGMA secure_delete = OFF")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
+            connection.execute("PRAGMA secure_delete = OFF")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def failure(self, error: sqlite3.Error) -> TidegateError:

@@ -43,9 +43,13 @@ class SqliteAccess:
         """
         try:
             await self.run(self._connect)
-            await self.run(prepare)
         except BaseException:
             self._thread.shutdown(wait=False)
+            raise
+        try:
+            await self.run(prepare)
+        except BaseException:
+            await self.close()
             raise
 
     async def run(self, function: Callable[..., _T], *arguments: object) -> _T:
@@ -71,8 +75,12 @@ class SqliteAccess:
 
     def _connect(self) -> None:
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
         self.database = Database(connection)
-        connection.execute("PRAGMA synchronous = FULL")
 
 
 class Writing:
