@@ -32,6 +32,9 @@ GROUP_BYTES: Final = 4 << 20
 """A group takes no more appends once it has this many bytes."""
 GROUP_APPENDS: Final = 2048
 """How many appends a group has at most."""
+GATHER_SECONDS: Final = 0.002
+"""How long a group may grow while appends come faster than they are committed."""
+_PAUSE: Final = 0.0005
 CHECKPOINT_BYTES: Final = 16 << 20
 """How much is written between two checkpoints."""
 _PAGES: Final = 3  # that a transaction rewrites besides its entries: the end of the table and of its index
@@ -62,6 +65,10 @@ class Outcome:
             self.append.chain.broken = True
 
 
+GATHER_SECONDS = 0.002
+_PAUSE = 0.0005
+
+
 class Committed:
     """What a group did: the answers, and if it was committed, the batches and kinds."""
 
@@ -85,6 +92,7 @@ class Writer:
         self.checkpoint_due = threading.Event()
         self._ledger = ledger
         self._written = 0
+        self._busy = False
         self._file = file
         self._requests = requests
         self._settle = settle
@@ -125,6 +133,7 @@ class Writer:
         while self._running:
             group: list[Outcome] = []
             job = self._collect(group)
+            self._busy = len(group) > 1
             if group:
                 self._settle(self._commit(group))
             if job is not None:
@@ -134,6 +143,8 @@ class Writer:
         """Fills a group with what waits; answers the job that ended it, if one did."""
         size = 0
         item = self._queue.get()
+        if self._busy:
+            self._let_grow()
         while isinstance(item, Outcome):
             group.append(item)
             size += sum([len(batch.data) for batch in item.append.batches])
@@ -144,6 +155,17 @@ class Writer:
             except Empty:
                 return None
         return item
+
+    def _let_grow(self) -> None:
+        """Waits while more keeps coming, so that one commit, one answer and one frame serve many appends.
+
+        Called only while appends come faster than they are committed; whoever appends one at a time never
+        waits, and a few who wait for their answers wait for one ``_PAUSE``.
+        """
+        waiting, end = -1, time.monotonic() + GATHER_SECONDS
+        while waiting < self._queue.qsize() and time.monotonic() < end:
+            waiting = self._queue.qsize()
+            time.sleep(_PAUSE)
 
     def _commit(self, group: list[Outcome]) -> Committed:
         try:
