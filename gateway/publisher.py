@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from registry.validator import BatchValidator
 
 MAX_REQUEST_ID_BYTES = 128
-TURN_BYTES = 64 * 1024
+TURN_BYTES = 256 * 1024
 """Bytes of batches after whose check other work gets a turn: checking holds the event loop."""
 
 

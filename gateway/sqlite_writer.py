@@ -65,10 +65,6 @@ class Outcome:
             self.append.chain.broken = True
 
 
-GATHER_SECONDS = 0.002
-_PAUSE = 0.0005
-
-
 class Committed:
     """What a group did: the answers, and if it was committed, the batches and kinds."""
 

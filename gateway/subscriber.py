@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PAGE_BYTES = 1024 * 1024
 """How much one read of the log answers at most, besides a batch that is larger by itself."""
-FRAME_BYTES = 256 * 1024
+FRAME_BYTES = 512 * 1024
 """How large a frame of several batches becomes; a larger batch is a frame of its own."""
 MIN_HEARTBEAT, DEFAULT_HEARTBEAT, MAX_HEARTBEAT = 0.1, 10.0, 3600.0
 """Bounds of the heartbeat interval, in seconds."""
