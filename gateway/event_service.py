@@ -12,9 +12,7 @@ from tidegate.v1 import subscription_pb2 as frames
 
 from gateway import wire
 from gateway.errors import Draining
-from gateway.publish_stream import Outcome, PublishStream
-from gateway.status import stream_error
-from gateway.subscriber import (
+from gateway.frames import (
     DEFAULT_HEARTBEAT,
     MAX_HEARTBEAT,
     MIN_HEARTBEAT,
@@ -26,6 +24,8 @@ from gateway.subscriber import (
     Opened,
     Subscribing,
 )
+from gateway.publish_stream import Outcome, PublishStream
+from gateway.status import stream_error
 from registry.errors import InvalidRequest, TidegateError
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ import asyncio
 import time
 from bisect import bisect_right
 from contextlib import aclosing
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from gateway import wire
 from gateway.errors import EventsRemoved, SequenceOutOfRange, TopicNotFound
+from gateway.frames import CaughtUp, DrainingFrame, Frame, Gap, Heartbeat, Opened, Subscribing
+from gateway.gaps import Gaps
 from gateway.selection import Selection, is_topic_name, is_topic_pattern
 from registry.errors import InvalidRequest, LimitExceeded
 
@@ -23,93 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from gateway.config import Config
-    from gateway.log import Bounds, EventLog, Page, StoredBatch, TopicBounds
+    from gateway.log import Bounds, EventLog, Page, StoredBatch
     from gateway.topics import Topics
 
 PAGE_BYTES = 1024 * 1024
 """How much one read of the log answers at most, besides a batch that is larger by itself."""
 FRAME_BYTES = 512 * 1024
 """How large a frame of several batches becomes; a larger batch is a frame of its own."""
-MIN_HEARTBEAT, DEFAULT_HEARTBEAT, MAX_HEARTBEAT = 0.1, 10.0, 3600.0
-"""Bounds of the heartbeat interval, in seconds."""
 RECONNECT_AFTER = 1.0
 """How long readers of a stopping gateway are told to wait, in seconds."""
 MAX_SEQUENCE = 2**63 - 1
 """The highest sequence that there can be."""
 _NANOS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribing:
-    """What a subscriber asks for.
-
-    Attributes:
-        topics: Names and patterns.
-        types: Event types; empty means all.
-        from_sequence: The first sequence to deliver, None unless given.
-        from_time: Deliver what was appended at this time (ns) or later, None unless given.
-        earliest: Start at the oldest kept event; without any start, only what comes from now on.
-        end_sequence: The last sequence to deliver, 0 for never ending.
-        skip_gaps: Go on behind what retention removed, instead of failing.
-        heartbeat: Seconds between heartbeats.
-    """
-
-    topics: tuple[str, ...]
-    types: tuple[str, ...] = ()
-    from_sequence: int | None = None
-    from_time: int | None = None
-    earliest: bool = False
-    end_sequence: int = 0
-    skip_gaps: bool = False
-    heartbeat: float = DEFAULT_HEARTBEAT
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The stream is open behind ``position``."""
-
-    position: int
-    head: int
-    heartbeat: float
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """The stream is alive; ``lag`` in seconds and in batches of the whole log, ``now`` in ns."""
-
-    position: int
-    head: int
-    lag: float
-    lag_batches: int
-    now: int
-
-
-@dataclass(frozen=True, slots=True)
-class CaughtUp:
-    """The reader is at the head."""
-
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Retention removed events of ``topics`` between the two sequences, both inclusive."""
-
-    first_sequence: int
-    last_sequence: int
-    topics: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DrainingFrame:
-    """The gateway is stopping; ``reconnect_after`` in seconds."""
-
-    position: int
-    reconnect_after: float
-
-
-Frame = bytes | Opened | Heartbeat | CaughtUp | Gap | DrainingFrame
-"""A finished frame of batches, or a value that the service encodes."""
 
 
 class Subscriber:
@@ -197,7 +123,7 @@ class Subscription:
         self._position = _start(wanted, bounds)
         self._current_until = 0
         self._at_head = False
-        self._gaps = _Gaps(wanted, bounds)
+        self._gaps = Gaps(wanted, bounds)
         self._draining = False
         self._reader: asyncio.Task[object] | None = None
 
@@ -350,42 +276,3 @@ def _part(batch: StoredBatch, first: int, last: int) -> StoredBatch:
         return batch
     entry = wire.cut(batch.entry, first - batch.first_sequence, count, first)
     return batch._replace(first_sequence=first, count=count, entry=entry)
-
-
-class _Gaps:
-    """Knows what retention removed in front of a reader, and what of it the reader was told."""
-
-    def __init__(self, wanted: Subscribing, bounds: Bounds) -> None:
-        trimmed = {name: topic for name, topic in bounds.topics.items() if topic.trimmed_through}
-        self._told = {
-            name: topic.trimmed_through for name, topic in trimmed.items() if not _is_lost(topic, wanted)
-        }
-        lost_time = wanted.from_time is not None and len(self._told) < len(trimmed)
-        self._floor = 0 if lost_time else None
-
-    def possible(self, position: int, trimmed: int) -> bool:
-        """Tells whether a reader behind ``position`` may have lost something; cheap."""
-        return trimmed > position or self._floor is not None
-
-    def find(self, position: int, bounds: Bounds) -> Gap | None:
-        """Answers what a reader behind ``position`` lost since it was last told."""
-        floor = position if self._floor is None else self._floor
-        self._floor = None
-        lost = {
-            name: topic.trimmed_through
-            for name, topic in bounds.topics.items()
-            if topic.trimmed_through > max(floor, self._told.get(name, 0))
-        }
-        self._told |= lost
-        return Gap(floor + 1, max(lost.values()), tuple(sorted(lost))) if lost else None
-
-
-def _is_lost(topic: TopicBounds, wanted: Subscribing) -> bool:
-    """Tells whether what was trimmed of a topic before a subscription opened may belong to it.
-
-    Of a start at a sequence that is decided by comparing with the position; a start at either end of
-    the log asks for nothing that is gone.
-    """
-    if wanted.from_time is not None:
-        return topic.trimmed_time >= wanted.from_time
-    return wanted.from_sequence is not None

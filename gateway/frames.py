@@ -1,0 +1,81 @@
+"""What a subscriber asks for, and the frames that it is answered with, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIN_HEARTBEAT, DEFAULT_HEARTBEAT, MAX_HEARTBEAT = 0.1, 10.0, 3600.0
+"""Bounds of the heartbeat interval, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribing:
+    """What a subscriber asks for.
+
+    Attributes:
+        topics: Names and patterns.
+        types: Event types; empty means all.
+        from_sequence: The first sequence to deliver, None unless given.
+        from_time: Deliver what was appended at this time (ns) or later, None unless given.
+        earliest: Start at the oldest kept event; without any start, only what comes from now on.
+        end_sequence: The last sequence to deliver, 0 for never ending.
+        skip_gaps: Go on behind what retention removed, instead of failing.
+        heartbeat: Seconds between heartbeats.
+    """
+
+    topics: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    from_sequence: int | None = None
+    from_time: int | None = None
+    earliest: bool = False
+    end_sequence: int = 0
+    skip_gaps: bool = False
+    heartbeat: float = DEFAULT_HEARTBEAT
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The stream is open behind ``position``."""
+
+    position: int
+    head: int
+    heartbeat: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The stream is alive; ``lag`` in seconds and in batches of the whole log, ``now`` in ns."""
+
+    position: int
+    head: int
+    lag: float
+    lag_batches: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """The reader is at the head."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Retention removed events of ``topics`` between the two sequences, both inclusive."""
+
+    first_sequence: int
+    last_sequence: int
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DrainingFrame:
+    """The gateway is stopping; ``reconnect_after`` in seconds."""
+
+    position: int
+    reconnect_after: float
+
+
+Frame = bytes | Opened | Heartbeat | CaughtUp | Gap | DrainingFrame
+"""A finished frame of batches, or a value that the service encodes."""
