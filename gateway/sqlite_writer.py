@@ -139,7 +139,7 @@ class Writer:
         """Fills a group with what waits; answers the job that ended it, if one did."""
         size = 0
         item = self._queue.get()
-        if self._busy:
+        if self._busy and isinstance(item, Outcome):
             self._let_grow()
         while isinstance(item, Outcome):
             group.append(item)
