@@ -144,6 +144,24 @@ class EventsRemoved(TidegateError):
         self.topics = tuple(topics)
 
 
+class IncompatibleVersion(TidegateError):
+    """The next event was written with a schema version that the reader's can't read."""
+
+    reason = "INCOMPATIBLE_VERSION"
+
+    def __init__(self, type_name: str, reader_version: int, version: int, sequence: int) -> None:
+        super().__init__(
+            f"the event at sequence {sequence} is a {type_name} of schema version {version}, which a reader "
+            f"built with version {reader_version} can't read. Build the reader with version {version}, or set "
+            f"on_gap to ON_GAP_SKIP to go on behind such events."
+        )
+        self.type = type_name
+        self.reader_version = reader_version
+        self.version = version
+        self.sequence = sequence
+        self.position = sequence - 1
+
+
 class Draining(TidegateError):
     """The gateway is stopping."""
 

@@ -14,7 +14,7 @@ import structlog
 
 from gateway.errors import Draining
 from gateway.status import status_code, status_details
-from registry.admission import check_limit
+from registry.compiling.admission import check_limit
 from registry.errors import InvalidRequest, LimitExceeded, TidegateError
 
 if TYPE_CHECKING:

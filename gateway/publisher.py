@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from gateway.log import Chain, EventLog, Placed
     from gateway.topics import Topic, Topics
     from gateway.wire import BatchHeader, PublishRequest
+    from registry.checking.validator import BatchValidator
     from registry.registry import Registry
-    from registry.validator import BatchValidator
 
 MAX_REQUEST_ID_BYTES = 128
 TURN_BYTES = 256 * 1024

@@ -1,7 +1,7 @@
 """What the registry reads from descriptors: canonical form, event types, size, private pools.
 
 Pure functions over Protobuf's own descriptor messages. What comes from users is first walked in the
-sandbox (``registry/sandbox.py``); elsewhere these functions see what passed there.
+sandbox (``registry/compiling/sandbox.py``); elsewhere these functions see what passed there.
 """
 
 from __future__ import annotations

@@ -109,6 +109,86 @@ class IncompatibleSchema(TidegateError):
         self.findings = count
 
 
+class SubjectReadOnly(TidegateError):
+    """The subject takes no versions."""
+
+    reason = "SUBJECT_READ_ONLY"
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(
+            f"subject {subject!r} is READ_ONLY: no version can be added, deleted or restored. "
+            f"Set its mode to READ_WRITE first."
+        )
+        self.subject = subject
+
+
+class SubjectChanged(TidegateError):
+    """The subject's settings were changed since its etag was read."""
+
+    reason = "SUBJECT_CHANGED"
+
+    def __init__(self, subject: str, etag: str) -> None:
+        super().__init__(
+            f"subject {subject!r} was changed since it was read. Read it again; its etag is {etag!r}."
+        )
+        self.subject = subject
+        self.etag = etag
+
+
+class SchemaDeleted(TidegateError):
+    """The schema equals a version that was deleted, or belongs to a subject that was."""
+
+    reason = "SCHEMA_DELETED"
+
+    def __init__(self, subject: str, version: int) -> None:
+        what = f"version {version} of subject {subject!r}" if version else f"subject {subject!r}"
+        super().__init__(f"{what} was deleted. Restore it with RestoreSchema, or purge it first.")
+        self.subject = subject
+        self.version = version
+
+
+class SchemaNeeded(TidegateError):
+    """A stored event, a topic or a reference needs what was to be deleted."""
+
+    reason = "SCHEMA_NEEDED"
+
+    def __init__(self, subject: str, version: int, needed_by: Sequence[str]) -> None:
+        what = f"version {version} of subject {subject!r}" if version else f"subject {subject!r}"
+        super().__init__(f"{what} can't be removed: it is needed by {'; '.join(needed_by)}.")
+        self.subject = subject
+        self.version = version
+        self.needed_by = tuple(needed_by)
+
+
+class EventTypeNeeded(TidegateError):
+    """A topic needs an event type that the schema does not have any more."""
+
+    reason = "EVENT_TYPE_NEEDED"
+
+    def __init__(self, subject: str, type_name: str, topics: Sequence[str]) -> None:
+        super().__init__(
+            f"the schema has no event type {type_name} any more, but topic {', '.join(topics)} accepts it. "
+            f"Keep the message, or take the type from the topic's types first."
+        )
+        self.subject = subject
+        self.type = type_name
+        self.topics = tuple(topics)
+
+
+class ReadersAffected(TidegateError):
+    """The schema would break readers that are alive, and the subject refuses that."""
+
+    reason = "READERS_AFFECTED"
+
+    def __init__(self, subject: str, readers: Sequence[str]) -> None:
+        super().__init__(
+            f"the schema would break readers of subject {subject!r} that are alive: {', '.join(readers)}. "
+            f"Move them to a version that can read it, or set block_on_readers of the subject to false."
+        )
+        self.subject = subject
+        self.readers = tuple(readers)
+
+
 class EventTypeTaken(TidegateError):
     """A message of that full name belongs to another subject."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
 
-    from registry.validator import BatchValidator
+    from registry.checking.validator import BatchValidator
 
 VALIDATORS_KEPT = 256
 """How many validators are kept: one whose type has rules takes about 1.1 MB."""

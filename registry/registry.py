@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from registry.admission import check_limit
-from registry.compat import PROMISE, find_breaks
-from registry.compiler import Compiled, compile_descriptor_set, compile_sources
+from registry.checking.validator import BatchValidator
+from registry.compat.engine import PROMISE, find_breaks
+from registry.compiling.admission import check_limit
+from registry.compiling.compiler import Compiled, compile_descriptor_set, compile_sources
 from registry.descriptors import build_pool
 from registry.errors import (
     EventTypeNotFound,
@@ -29,7 +30,6 @@ from registry.names import close_names, shown
 from registry.ready import ReadySchemas, ReadyVersion
 from registry.schema import SchemaLimits, SchemaVersion, Subject, check_subject_name
 from registry.store import VersionConflict
-from registry.validator import BatchValidator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

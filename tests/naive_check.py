@@ -1,6 +1,6 @@
 """What the check of a batch must decide, written the plain way: event by event, field by field, in Python.
 
-The reference for ``registry.validator``; shares no code with it. Parsing is Protobuf's own, with the
+The reference for ``registry.checking.validator``; shares no code with it. Parsing is Protobuf's own, with the
 contract's generated classes and each event's own class; everything else is a walk over the bytes.
 """
 

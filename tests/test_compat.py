@@ -15,10 +15,10 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.compat import find_breaks
-from registry.compiler import compile_sources
+from registry.compat.engine import find_breaks
+from registry.compat.shape import Numbers, Span
+from registry.compiling.compiler import compile_sources
 from registry.descriptors import build_pool
-from registry.shape import Numbers, Span
 from tests.generated_schemas import Schema, schemas
 
 if TYPE_CHECKING:

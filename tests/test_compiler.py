@@ -13,10 +13,10 @@ from google.protobuf import descriptor_pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.compiler import Compiled, compile_descriptor_set, compile_sources
+from registry.compiling.compiler import Compiled, compile_descriptor_set, compile_sources
+from registry.compiling.paths import path_problems
 from registry.descriptors import build_pool
 from registry.errors import InvalidSchema
-from registry.paths import path_problems
 from registry.schema import SchemaLimits
 from registry.supplied import supplied_files
 from tests.generated_schemas import Schema, schemas

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from registry.descriptors import build_pool
 from registry.errors import InvalidSchema, Violation
-from registry.regex_cost import steps_a_character
-from registry.rules import check_rules
+from registry.rules.check import check_rules
+from registry.rules.regex_cost import steps_a_character
 from tests.rule_schemas import HEAD, compile_schema, field_schema, message_schema
 
 ACCEPTED = [

@@ -16,7 +16,7 @@ _CHECK_EACH = """
 import base64, json, os, resource, sys
 from registry.descriptors import build_pool
 from registry.errors import InvalidSchema
-from registry.rules import check_rules
+from registry.rules.check import check_rules
 
 def verdict(schema):
     pool = build_pool(schema)

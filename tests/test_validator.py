@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tidegate.v1 import event_pb2, event_service_pb2
 
-from registry.compiler import compile_sources
+from registry.checking.envelope import NORMAL, VERBATIM, typed_batch
+from registry.checking.validator import BatchValidator
+from registry.checking.wire import length_delimited, tag
+from registry.compiling.compiler import compile_sources
 from registry.descriptors import build_pool
-from registry.envelope import NORMAL, VERBATIM, typed_batch
 from registry.errors import InvalidEvents
-from registry.validator import BatchValidator
-from registry.wire import length_delimited, tag
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
@@ -485,11 +485,11 @@ print("alive")
 
 DANGEROUS = {"ByteSize", "SerializeToString", "FindInitializationErrors"}
 NO_USERS_MESSAGE = {
-    "registry/validator.py": "twins of the envelope: no map, no message of a user",
-    "registry/compiler.py": "descriptors",
+    "registry/checking/validator.py": "twins of the envelope: no map, no message of a user",
+    "registry/compiling/compiler.py": "descriptors",
     "registry/descriptors.py": "descriptors",
-    "registry/rule_options.py": "descriptors",
-    "registry/sandbox.py": "descriptors",
+    "registry/rules/options.py": "descriptors",
+    "registry/compiling/sandbox.py": "descriptors",
     "registry/supplied.py": "descriptors",
     "gateway/": "answers of the contract's own messages: no required fields",
 }
@@ -503,7 +503,7 @@ def test_no_message_of_a_user_is_serialized_the_dangerous_way() -> None:
             node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)
         } & DANGEROUS
         assert not called or any(map(name.startswith, NO_USERS_MESSAGE)), f"{name} calls {called}"
-        if name == "registry/validator.py":
+        if name == "registry/checking/validator.py":
             assert path.read_text().count("SerializeToString()") == 2
 
 

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tidegate.v1 import event_pb2
 
-from registry.envelope import NORMAL
+from registry.checking.envelope import NORMAL
+from registry.checking.validator import BatchValidator
 from registry.errors import InvalidEvents
-from registry.validator import BatchValidator
 from tests.generated_schemas import EVENT_TYPE, Encoder, Schema, damaged, schemas
 from tests.naive_check import Naive
 

@@ -179,6 +179,34 @@ class Draining(TidegateError):
     """The gateway is stopping: connect again."""
 
 
+class SubjectReadOnly(TidegateError):
+    """The subject takes no versions: its mode is READ_ONLY."""
+
+
+class SubjectChanged(TidegateError):
+    """The subject's settings were changed since its etag was read."""
+
+
+class SchemaDeleted(TidegateError):
+    """The schema equals a version that was deleted, or names one: restore it."""
+
+
+class SchemaNeeded(TidegateError):
+    """A stored event, a topic or a reference needs what was to be deleted."""
+
+
+class EventTypeNeeded(TidegateError):
+    """A topic needs an event type that the schema does not have any more."""
+
+
+class ReadersAffected(TidegateError):
+    """The schema would break readers that are alive, and the subject refuses that."""
+
+
+class IncompatibleVersion(TidegateError):
+    """The next event was written with a schema version that the reader's can't read."""
+
+
 class Internal(TidegateError):
     """A fault of the gateway; its log has the details."""
 

@@ -26,10 +26,11 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tidegate.v1 import error_pb2 as tidegate_dot_v1_dot_error__pb2
 from tidegate.v1 import event_pb2 as tidegate_dot_v1_dot_event__pb2
+from tidegate.v1 import schema_pb2 as tidegate_dot_v1_dot_schema__pb2
 from tidegate.v1 import subscription_pb2 as tidegate_dot_v1_dot_subscription__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftidegate/v1/event_service.proto\x12\x0btidegate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tidegate/v1/error.proto\x1a\x17tidegate/v1/event.proto\x1a\x1etidegate/v1/subscription.proto\"\x89\x01\n\x0ePublishRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\x12\x39\n\x12\x65xpected_positions\x18\x03 \x03(\x0b\x32\x1d.tidegate.v1.ExpectedPosition\"a\n\x10\x45xpectedPosition\x12\r\n\x05topic\x18\x01 \x01(\t\x12#\n\x16\x65xpected_last_sequence\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x19\n\x17_expected_last_sequence\">\n\x0fPublishResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.tidegate.v1.PublishResult\"N\n\rPublishResult\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x16\n\x0eschema_version\x18\x03 \x01(\r\"\xa6\x01\n\x14PublishStreamRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\x12\x39\n\x12\x65xpected_positions\x18\x03 \x03(\x0b\x32\x1d.tidegate.v1.ExpectedPosition\x12\x15\n\rstop_on_error\x18\x04 \x01(\x08\"J\n\x15PublishStreamResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .tidegate.v1.PublishStreamResult\"x\n\x13PublishStreamResult\x12\x31\n\tpublished\x18\x01 \x01(\x0b\x32\x1c.tidegate.v1.PublishResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.ErrorH\x00\x42\t\n\x07outcome\"\xab\x02\n\x10SubscribeRequest\x12\x0e\n\x06topics\x18\x01 \x03(\t\x12\x34\n\x0estart_position\x18\x02 \x01(\x0e\x32\x1a.tidegate.v1.StartPositionH\x00\x12\x17\n\rfrom_sequence\x18\x03 \x01(\x04H\x00\x12/\n\tfrom_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\r\n\x05types\x18\x05 \x03(\t\x12\x14\n\x0c\x65nd_sequence\x18\x06 \x01(\x04\x12\"\n\x06on_gap\x18\x07 \x01(\x0e\x32\x12.tidegate.v1.OnGap\x12\x35\n\x12heartbeat_interval\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x07\n\x05start\"\x91\x02\n\x11SubscribeResponse\x12%\n\x06opened\x18\x01 \x01(\x0b\x32\x13.tidegate.v1.OpenedH\x00\x12\'\n\x07\x62\x61tches\x18\x02 \x01(\x0b\x32\x14.tidegate.v1.BatchesH\x00\x12+\n\theartbeat\x18\x03 \x01(\x0b\x32\x16.tidegate.v1.HeartbeatH\x00\x12*\n\tcaught_up\x18\x04 \x01(\x0b\x32\x15.tidegate.v1.CaughtUpH\x00\x12\x1f\n\x03gap\x18\x05 \x01(\x0b\x32\x10.tidegate.v1.GapH\x00\x12)\n\x08\x64raining\x18\x06 \x01(\x0b\x32\x15.tidegate.v1.DrainingH\x00\x42\x07\n\x05\x66rame*g\n\rStartPosition\x12\x1e\n\x1aSTART_POSITION_UNSPECIFIED\x10\x00\x12\x1b\n\x17START_POSITION_EARLIEST\x10\x01\x12\x19\n\x15START_POSITION_LATEST\x10\x02*A\n\x05OnGap\x12\x16\n\x12ON_GAP_UNSPECIFIED\x10\x00\x12\x0f\n\x0bON_GAP_FAIL\x10\x01\x12\x0f\n\x0bON_GAP_SKIP\x10\x02\x32\xfe\x01\n\x0c\x45ventService\x12\x44\n\x07Publish\x12\x1b.tidegate.v1.PublishRequest\x1a\x1c.tidegate.v1.PublishResponse\x12Z\n\rPublishStream\x12!.tidegate.v1.PublishStreamRequest\x1a\".tidegate.v1.PublishStreamResponse(\x01\x30\x01\x12L\n\tSubscribe\x12\x1d.tidegate.v1.SubscribeRequest\x1a\x1e.tidegate.v1.SubscribeResponse0\x01\x42R\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftidegate/v1/event_service.proto\x12\x0btidegate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tidegate/v1/error.proto\x1a\x17tidegate/v1/event.proto\x1a\x18tidegate/v1/schema.proto\x1a\x1etidegate/v1/subscription.proto\"\x89\x01\n\x0ePublishRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\x12\x39\n\x12\x65xpected_positions\x18\x03 \x03(\x0b\x32\x1d.tidegate.v1.ExpectedPosition\"a\n\x10\x45xpectedPosition\x12\r\n\x05topic\x18\x01 \x01(\t\x12#\n\x16\x65xpected_last_sequence\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x19\n\x17_expected_last_sequence\">\n\x0fPublishResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.tidegate.v1.PublishResult\"N\n\rPublishResult\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x16\n\x0eschema_version\x18\x03 \x01(\r\"\xa6\x01\n\x14PublishStreamRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\x12\x39\n\x12\x65xpected_positions\x18\x03 \x03(\x0b\x32\x1d.tidegate.v1.ExpectedPosition\x12\x15\n\rstop_on_error\x18\x04 \x01(\x08\"J\n\x15PublishStreamResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .tidegate.v1.PublishStreamResult\"x\n\x13PublishStreamResult\x12\x31\n\tpublished\x18\x01 \x01(\x0b\x32\x1c.tidegate.v1.PublishResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.ErrorH\x00\x42\t\n\x07outcome\"\xd4\x02\n\x10SubscribeRequest\x12\x0e\n\x06topics\x18\x01 \x03(\t\x12\x34\n\x0estart_position\x18\x02 \x01(\x0e\x32\x1a.tidegate.v1.StartPositionH\x00\x12\x17\n\rfrom_sequence\x18\x03 \x01(\x04H\x00\x12/\n\tfrom_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\r\n\x05types\x18\x05 \x03(\t\x12\x14\n\x0c\x65nd_sequence\x18\x06 \x01(\x04\x12\"\n\x06on_gap\x18\x07 \x01(\x0e\x32\x12.tidegate.v1.OnGap\x12\x35\n\x12heartbeat_interval\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x06reader\x18\t \x01(\x0b\x32\x17.tidegate.v1.ReaderInfoB\x07\n\x05start\"S\n\nReaderInfo\x12\x13\n\x0b\x63lient_name\x18\x01 \x01(\t\x12\x30\n\nbuilt_with\x18\x02 \x03(\x0b\x32\x1c.tidegate.v1.SchemaReference\"\x91\x02\n\x11SubscribeResponse\x12%\n\x06opened\x18\x01 \x01(\x0b\x32\x13.tidegate.v1.OpenedH\x00\x12\'\n\x07\x62\x61tches\x18\x02 \x01(\x0b\x32\x14.tidegate.v1.BatchesH\x00\x12+\n\theartbeat\x18\x03 \x01(\x0b\x32\x16.tidegate.v1.HeartbeatH\x00\x12*\n\tcaught_up\x18\x04 \x01(\x0b\x32\x15.tidegate.v1.CaughtUpH\x00\x12\x1f\n\x03gap\x18\x05 \x01(\x0b\x32\x10.tidegate.v1.GapH\x00\x12)\n\x08\x64raining\x18\x06 \x01(\x0b\x32\x15.tidegate.v1.DrainingH\x00\x42\x07\n\x05\x66rame*g\n\rStartPosition\x12\x1e\n\x1aSTART_POSITION_UNSPECIFIED\x10\x00\x12\x1b\n\x17START_POSITION_EARLIEST\x10\x01\x12\x19\n\x15START_POSITION_LATEST\x10\x02*A\n\x05OnGap\x12\x16\n\x12ON_GAP_UNSPECIFIED\x10\x00\x12\x0f\n\x0bON_GAP_FAIL\x10\x01\x12\x0f\n\x0bON_GAP_SKIP\x10\x02\x32\xfe\x01\n\x0c\x45ventService\x12\x44\n\x07Publish\x12\x1b.tidegate.v1.PublishRequest\x1a\x1c.tidegate.v1.PublishResponse\x12Z\n\rPublishStream\x12!.tidegate.v1.PublishStreamRequest\x1a\".tidegate.v1.PublishStreamResponse(\x01\x30\x01\x12L\n\tSubscribe\x12\x1d.tidegate.v1.SubscribeRequest\x1a\x1e.tidegate.v1.SubscribeResponse0\x01\x42R\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,28 +38,30 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.event_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.tidegate.v1P\001Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1'
-  _globals['_STARTPOSITION']._serialized_start=1523
-  _globals['_STARTPOSITION']._serialized_end=1626
-  _globals['_ONGAP']._serialized_start=1628
-  _globals['_ONGAP']._serialized_end=1693
-  _globals['_PUBLISHREQUEST']._serialized_start=196
-  _globals['_PUBLISHREQUEST']._serialized_end=333
-  _globals['_EXPECTEDPOSITION']._serialized_start=335
-  _globals['_EXPECTEDPOSITION']._serialized_end=432
-  _globals['_PUBLISHRESPONSE']._serialized_start=434
-  _globals['_PUBLISHRESPONSE']._serialized_end=496
-  _globals['_PUBLISHRESULT']._serialized_start=498
-  _globals['_PUBLISHRESULT']._serialized_end=576
-  _globals['_PUBLISHSTREAMREQUEST']._serialized_start=579
-  _globals['_PUBLISHSTREAMREQUEST']._serialized_end=745
-  _globals['_PUBLISHSTREAMRESPONSE']._serialized_start=747
-  _globals['_PUBLISHSTREAMRESPONSE']._serialized_end=821
-  _globals['_PUBLISHSTREAMRESULT']._serialized_start=823
-  _globals['_PUBLISHSTREAMRESULT']._serialized_end=943
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=946
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=1245
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=1248
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=1521
-  _globals['_EVENTSERVICE']._serialized_start=1696
-  _globals['_EVENTSERVICE']._serialized_end=1950
+  _globals['_STARTPOSITION']._serialized_start=1675
+  _globals['_STARTPOSITION']._serialized_end=1778
+  _globals['_ONGAP']._serialized_start=1780
+  _globals['_ONGAP']._serialized_end=1845
+  _globals['_PUBLISHREQUEST']._serialized_start=222
+  _globals['_PUBLISHREQUEST']._serialized_end=359
+  _globals['_EXPECTEDPOSITION']._serialized_start=361
+  _globals['_EXPECTEDPOSITION']._serialized_end=458
+  _globals['_PUBLISHRESPONSE']._serialized_start=460
+  _globals['_PUBLISHRESPONSE']._serialized_end=522
+  _globals['_PUBLISHRESULT']._serialized_start=524
+  _globals['_PUBLISHRESULT']._serialized_end=602
+  _globals['_PUBLISHSTREAMREQUEST']._serialized_start=605
+  _globals['_PUBLISHSTREAMREQUEST']._serialized_end=771
+  _globals['_PUBLISHSTREAMRESPONSE']._serialized_start=773
+  _globals['_PUBLISHSTREAMRESPONSE']._serialized_end=847
+  _globals['_PUBLISHSTREAMRESULT']._serialized_start=849
+  _globals['_PUBLISHSTREAMRESULT']._serialized_end=969
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=972
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=1312
+  _globals['_READERINFO']._serialized_start=1314
+  _globals['_READERINFO']._serialized_end=1397
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=1400
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=1673
+  _globals['_EVENTSERVICE']._serialized_start=1848
+  _globals['_EVENTSERVICE']._serialized_end=2102
 # @@protoc_insertion_point(module_scope)

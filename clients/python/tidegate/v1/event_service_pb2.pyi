@@ -4,6 +4,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from tidegate.v1 import error_pb2 as _error_pb2
 from tidegate.v1 import event_pb2 as _event_pb2
+from tidegate.v1 import schema_pb2 as _schema_pb2
 from tidegate.v1 import subscription_pb2 as _subscription_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -93,7 +94,7 @@ class PublishStreamResult(_message.Message):
     def __init__(self, published: _Optional[_Union[PublishResponse, _Mapping]] = ..., error: _Optional[_Union[_error_pb2.Error, _Mapping]] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("topics", "start_position", "from_sequence", "from_time", "types", "end_sequence", "on_gap", "heartbeat_interval")
+    __slots__ = ("topics", "start_position", "from_sequence", "from_time", "types", "end_sequence", "on_gap", "heartbeat_interval", "reader")
     TOPICS_FIELD_NUMBER: _ClassVar[int]
     START_POSITION_FIELD_NUMBER: _ClassVar[int]
     FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +103,7 @@ class SubscribeRequest(_message.Message):
     END_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ON_GAP_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    READER_FIELD_NUMBER: _ClassVar[int]
     topics: _containers.RepeatedScalarFieldContainer[str]
     start_position: StartPosition
     from_sequence: int
@@ -110,7 +112,16 @@ class SubscribeRequest(_message.Message):
     end_sequence: int
     on_gap: OnGap
     heartbeat_interval: _duration_pb2.Duration
-    def __init__(self, topics: _Optional[_Iterable[str]] = ..., start_position: _Optional[_Union[StartPosition, str]] = ..., from_sequence: _Optional[int] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., types: _Optional[_Iterable[str]] = ..., end_sequence: _Optional[int] = ..., on_gap: _Optional[_Union[OnGap, str]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    reader: ReaderInfo
+    def __init__(self, topics: _Optional[_Iterable[str]] = ..., start_position: _Optional[_Union[StartPosition, str]] = ..., from_sequence: _Optional[int] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., types: _Optional[_Iterable[str]] = ..., end_sequence: _Optional[int] = ..., on_gap: _Optional[_Union[OnGap, str]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., reader: _Optional[_Union[ReaderInfo, _Mapping]] = ...) -> None: ...
+
+class ReaderInfo(_message.Message):
+    __slots__ = ("client_name", "built_with")
+    CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    BUILT_WITH_FIELD_NUMBER: _ClassVar[int]
+    client_name: str
+    built_with: _containers.RepeatedCompositeFieldContainer[_schema_pb2.SchemaReference]
+    def __init__(self, client_name: _Optional[str] = ..., built_with: _Optional[_Iterable[_Union[_schema_pb2.SchemaReference, _Mapping]]] = ...) -> None: ...
 
 class SubscribeResponse(_message.Message):
     __slots__ = ("opened", "batches", "heartbeat", "caught_up", "gap", "draining")

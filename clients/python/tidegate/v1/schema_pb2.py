@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tidegate/v1/schema.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"`\n\x07Subject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0elatest_version\x18\x02 \x01(\r\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xca\x01\n\rSchemaVersion\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05types\x18\x03 \x03(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66ingerprint\x18\x05 \x01(\t\x12\x16\n\x0e\x64\x65scriptor_set\x18\x06 \x01(\x0c\x12*\n\x07sources\x18\x07 \x01(\x0b\x32\x19.tidegate.v1.ProtoSources\"q\n\x0cProtoSources\x12\x33\n\x05\x66iles\x18\x01 \x03(\x0b\x32$.tidegate.v1.ProtoSources.FilesEntry\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42R\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tidegate/v1/schema.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x02\n\x07Subject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0elatest_version\x18\x02 \x01(\r\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcompatibility\x18\x04 \x01(\x0b\x32\x1a.tidegate.v1.Compatibility\x12\x1d\n\x15\x64\x65\x66\x61ult_compatibility\x18\x05 \x01(\x08\x12&\n\x04mode\x18\x06 \x01(\x0e\x32\x18.tidegate.v1.SubjectMode\x12\x18\n\x10\x62lock_on_readers\x18\x07 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12/\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"{\n\rCompatibility\x12\x36\n\tdirection\x18\x01 \x01(\x0e\x32#.tidegate.v1.CompatibilityDirection\x12\x32\n\x07surface\x18\x02 \x01(\x0e\x32!.tidegate.v1.CompatibilitySurface\"\xad\x02\n\rSchemaVersion\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05types\x18\x03 \x03(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66ingerprint\x18\x05 \x01(\t\x12\x16\n\x0e\x64\x65scriptor_set\x18\x06 \x01(\x0c\x12*\n\x07sources\x18\x07 \x01(\x0b\x32\x19.tidegate.v1.ProtoSources\x12\x30\n\nreferences\x18\x08 \x03(\x0b\x32\x1c.tidegate.v1.SchemaReference\x12/\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x0fSchemaReference\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"q\n\x0cProtoSources\x12\x33\n\x05\x66iles\x18\x01 \x03(\x0b\x32$.tidegate.v1.ProtoSources.FilesEntry\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc8\x01\n\x0cSchemaChange\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12+\n\x04kind\x18\x04 \x01(\x0e\x32\x1d.tidegate.v1.SchemaChangeKind\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\r\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\"\xa1\x01\n\x06Reader\x12\x13\n\x0b\x63lient_name\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0e\n\x06topics\x18\x04 \x03(\t\x12\r\n\x05types\x18\x05 \x03(\t\x12\x32\n\x0elast_seen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61live\x18\x07 \x01(\x08*\xde\x02\n\x16\x43ompatibilityDirection\x12\'\n#COMPATIBILITY_DIRECTION_UNSPECIFIED\x10\x00\x12 \n\x1c\x43OMPATIBILITY_DIRECTION_NONE\x10\x01\x12$\n COMPATIBILITY_DIRECTION_BACKWARD\x10\x02\x12/\n+COMPATIBILITY_DIRECTION_BACKWARD_TRANSITIVE\x10\x03\x12#\n\x1f\x43OMPATIBILITY_DIRECTION_FORWARD\x10\x04\x12.\n*COMPATIBILITY_DIRECTION_FORWARD_TRANSITIVE\x10\x05\x12 \n\x1c\x43OMPATIBILITY_DIRECTION_FULL\x10\x06\x12+\n\'COMPATIBILITY_DIRECTION_FULL_TRANSITIVE\x10\x07*\xa4\x01\n\x14\x43ompatibilitySurface\x12%\n!COMPATIBILITY_SURFACE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43OMPATIBILITY_SURFACE_WIRE\x10\x01\x12#\n\x1f\x43OMPATIBILITY_SURFACE_WIRE_JSON\x10\x02\x12 \n\x1c\x43OMPATIBILITY_SURFACE_SOURCE\x10\x03*}\n\x0bSubjectMode\x12\x1c\n\x18SUBJECT_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SUBJECT_MODE_READ_WRITE\x10\x01\x12\x1a\n\x16SUBJECT_MODE_READ_ONLY\x10\x02\x12\x17\n\x13SUBJECT_MODE_IMPORT\x10\x03*\xd6\x01\n\x10SchemaChangeKind\x12\"\n\x1eSCHEMA_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSCHEMA_CHANGE_KIND_REGISTER\x10\x01\x12\x1d\n\x19SCHEMA_CHANGE_KIND_DELETE\x10\x02\x12\x1c\n\x18SCHEMA_CHANGE_KIND_PURGE\x10\x03\x12\x1e\n\x1aSCHEMA_CHANGE_KIND_RESTORE\x10\x04\x12 \n\x1cSCHEMA_CHANGE_KIND_CONFIGURE\x10\x05\x42R\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +35,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.tidegate.v1P\001Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1'
   _globals['_PROTOSOURCES_FILESENTRY']._loaded_options = None
   _globals['_PROTOSOURCES_FILESENTRY']._serialized_options = b'8\001'
-  _globals['_SUBJECT']._serialized_start=74
-  _globals['_SUBJECT']._serialized_end=170
-  _globals['_SCHEMAVERSION']._serialized_start=173
-  _globals['_SCHEMAVERSION']._serialized_end=375
-  _globals['_PROTOSOURCES']._serialized_start=377
-  _globals['_PROTOSOURCES']._serialized_end=490
-  _globals['_PROTOSOURCES_FILESENTRY']._serialized_start=446
-  _globals['_PROTOSOURCES_FILESENTRY']._serialized_end=490
+  _globals['_COMPATIBILITYDIRECTION']._serialized_start=1349
+  _globals['_COMPATIBILITYDIRECTION']._serialized_end=1699
+  _globals['_COMPATIBILITYSURFACE']._serialized_start=1702
+  _globals['_COMPATIBILITYSURFACE']._serialized_end=1866
+  _globals['_SUBJECTMODE']._serialized_start=1868
+  _globals['_SUBJECTMODE']._serialized_end=1993
+  _globals['_SCHEMACHANGEKIND']._serialized_start=1996
+  _globals['_SCHEMACHANGEKIND']._serialized_end=2210
+  _globals['_SUBJECT']._serialized_start=75
+  _globals['_SUBJECT']._serialized_end=382
+  _globals['_COMPATIBILITY']._serialized_start=384
+  _globals['_COMPATIBILITY']._serialized_end=507
+  _globals['_SCHEMAVERSION']._serialized_start=510
+  _globals['_SCHEMAVERSION']._serialized_end=811
+  _globals['_SCHEMAREFERENCE']._serialized_start=813
+  _globals['_SCHEMAREFERENCE']._serialized_end=864
+  _globals['_PROTOSOURCES']._serialized_start=866
+  _globals['_PROTOSOURCES']._serialized_end=979
+  _globals['_PROTOSOURCES_FILESENTRY']._serialized_start=935
+  _globals['_PROTOSOURCES_FILESENTRY']._serialized_end=979
+  _globals['_SCHEMACHANGE']._serialized_start=982
+  _globals['_SCHEMACHANGE']._serialized_end=1182
+  _globals['_READER']._serialized_start=1185
+  _globals['_READER']._serialized_end=1346
 # @@protoc_insertion_point(module_scope)

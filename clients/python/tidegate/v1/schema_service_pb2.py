@@ -22,10 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from tidegate.v1 import backtest_pb2 as tidegate_dot_v1_dot_backtest__pb2
+from tidegate.v1 import finding_pb2 as tidegate_dot_v1_dot_finding__pb2
 from tidegate.v1 import schema_pb2 as tidegate_dot_v1_dot_schema__pb2
+from tidegate.v1 import schema_diff_pb2 as tidegate_dot_v1_dot_schema__diff__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tidegate/v1/schema_service.proto\x12\x0btidegate.v1\x1a\x18tidegate/v1/schema.proto\"z\n\x15RegisterSchemaRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12,\n\x07sources\x18\x02 \x01(\x0b\x32\x19.tidegate.v1.ProtoSourcesH\x00\x12\x18\n\x0e\x64\x65scriptor_set\x18\x03 \x01(\x0cH\x00\x42\x08\n\x06schema\"U\n\x16RegisterSchemaResponse\x12*\n\x06schema\x18\x01 \x01(\x0b\x32\x1a.tidegate.v1.SchemaVersion\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"Q\n\x10GetSchemaRequest\x12\x11\n\x07subject\x18\x01 \x01(\tH\x00\x12\x0e\n\x04type\x18\x02 \x01(\tH\x00\x12\x0f\n\x07version\x18\x03 \x01(\rB\t\n\x07lineage\"?\n\x11GetSchemaResponse\x12*\n\x06schema\x18\x01 \x01(\x0b\x32\x1a.tidegate.v1.SchemaVersion\"L\n\x12ListSchemasRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"[\n\x13ListSchemasResponse\x12+\n\x07schemas\x18\x01 \x03(\x0b\x32\x1a.tidegate.v1.SchemaVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x13ListSubjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x14ListSubjectsResponse\x12&\n\x08subjects\x18\x01 \x03(\x0b\x32\x14.tidegate.v1.Subject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xdd\x02\n\rSchemaService\x12Y\n\x0eRegisterSchema\x12\".tidegate.v1.RegisterSchemaRequest\x1a#.tidegate.v1.RegisterSchemaResponse\x12J\n\tGetSchema\x12\x1d.tidegate.v1.GetSchemaRequest\x1a\x1e.tidegate.v1.GetSchemaResponse\x12P\n\x0bListSchemas\x12\x1f.tidegate.v1.ListSchemasRequest\x1a .tidegate.v1.ListSchemasResponse\x12S\n\x0cListSubjects\x12 .tidegate.v1.ListSubjectsRequest\x1a!.tidegate.v1.ListSubjectsResponseBR\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tidegate/v1/schema_service.proto\x12\x0btidegate.v1\x1a google/protobuf/field_mask.proto\x1a\x1atidegate/v1/backtest.proto\x1a\x19tidegate/v1/finding.proto\x1a\x18tidegate/v1/schema.proto\x1a\x1dtidegate/v1/schema_diff.proto\"\xce\x01\n\x15RegisterSchemaRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12,\n\x07sources\x18\x02 \x01(\x0b\x32\x19.tidegate.v1.ProtoSourcesH\x00\x12\x18\n\x0e\x64\x65scriptor_set\x18\x03 \x01(\x0cH\x00\x12\x30\n\nreferences\x18\x04 \x03(\x0b\x32\x1c.tidegate.v1.SchemaReference\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\rB\x08\n\x06schema\"|\n\x16RegisterSchemaResponse\x12*\n\x06schema\x18\x01 \x01(\x0b\x32\x1a.tidegate.v1.SchemaVersion\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12%\n\x07notices\x18\x03 \x03(\x0b\x32\x14.tidegate.v1.Finding\"\xbb\x02\n\x12\x43heckSchemaRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12,\n\x07sources\x18\x02 \x01(\x0b\x32\x19.tidegate.v1.ProtoSourcesH\x00\x12\x18\n\x0e\x64\x65scriptor_set\x18\x03 \x01(\x0cH\x00\x12\x30\n\nreferences\x18\x04 \x03(\x0b\x32\x1c.tidegate.v1.SchemaReference\x12\x11\n\x07version\x18\x05 \x01(\rH\x01\x12\x16\n\x0c\x61ll_versions\x18\x06 \x01(\x08H\x01\x12\x31\n\rcompatibility\x18\x07 \x01(\x0b\x32\x1a.tidegate.v1.Compatibility\x12\'\n\x08\x62\x61\x63ktest\x18\x08 \x01(\x0b\x32\x15.tidegate.v1.BacktestB\x08\n\x06schemaB\t\n\x07\x61gainst\"\xad\x01\n\x13\x43heckSchemaResponse\x12*\n\x06report\x18\x01 \x01(\x0b\x32\x18.tidegate.v1.CheckReportH\x00\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.tidegate.v1.BacktestProgressH\x00\x12/\n\x08\x62\x61\x63ktest\x18\x03 \x01(\x0b\x32\x1b.tidegate.v1.BacktestReportH\x00\x42\x06\n\x04part\"\x9e\x03\n\x0b\x43heckReport\x12\x12\n\ncompatible\x18\x01 \x01(\x08\x12\x31\n\rcompatibility\x18\x02 \x01(\x0b\x32\x1a.tidegate.v1.Compatibility\x12\x18\n\x10\x61gainst_versions\x18\x03 \x03(\r\x12&\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x14.tidegate.v1.Finding\x12\x16\n\x0e\x62reaking_count\x18\x05 \x01(\r\x12\x14\n\x0cnotice_count\x18\x06 \x01(\r\x12\x15\n\requal_version\x18\x07 \x01(\r\x12,\n\x07readers\x18\x08 \x03(\x0b\x32\x1b.tidegate.v1.AffectedReader\x12\x33\n\rreferenced_by\x18\t \x03(\x0b\x32\x1c.tidegate.v1.SchemaReference\x12\x13\n\x0b\x61\x64\x64\x65\x64_types\x18\n \x03(\t\x12\x15\n\rremoved_types\x18\x0b \x03(\t\x12\x16\n\x0etopics_in_need\x18\x0c \x03(\t\x12\x1a\n\x12\x62locked_by_readers\x18\r \x01(\x08\"x\n\x10GetSchemaRequest\x12\x11\n\x07subject\x18\x01 \x01(\tH\x00\x12\x0e\n\x04type\x18\x02 \x01(\tH\x00\x12\x0f\n\x07version\x18\x03 \x01(\r\x12%\n\x04view\x18\x04 \x01(\x0e\x32\x17.tidegate.v1.SchemaViewB\t\n\x07lineage\"\xc5\x02\n\x11GetSchemaResponse\x12*\n\x06schema\x18\x01 \x01(\x0b\x32\x1a.tidegate.v1.SchemaVersion\x12,\n\tcanonical\x18\x02 \x01(\x0b\x32\x19.tidegate.v1.ProtoSources\x12(\n\x05typed\x18\x03 \x01(\x0b\x32\x19.tidegate.v1.ProtoSources\x12I\n\x0etyped_services\x18\x04 \x03(\x0b\x32\x31.tidegate.v1.GetSchemaResponse.TypedServicesEntry\x12+\n\x07\x63losure\x18\x05 \x03(\x0b\x32\x1a.tidegate.v1.SchemaVersion\x1a\x34\n\x12TypedServicesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"b\n\x12ListSchemasRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x14\n\x0cshow_deleted\x18\x04 \x01(\x08\"[\n\x13ListSchemasResponse\x12+\n\x07schemas\x18\x01 \x03(\x0b\x32\x1a.tidegate.v1.SchemaVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x13ListSubjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x0cshow_deleted\x18\x03 \x01(\x08\"W\n\x14ListSubjectsResponse\x12&\n\x08subjects\x18\x01 \x03(\x0b\x32\x14.tidegate.v1.Subject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\x12\x44iffSchemasRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x13\n\x0bold_version\x18\x02 \x01(\r\x12\x13\n\x0bnew_version\x18\x03 \x01(\r\"\xc3\x01\n\x13\x44iffSchemasResponse\x12\x13\n\x0bold_version\x18\x01 \x01(\r\x12\x13\n\x0bnew_version\x18\x02 \x01(\r\x12\x32\n\x0b\x64ifferences\x18\x03 \x03(\x0b\x32\x1d.tidegate.v1.SchemaDifference\x12\x18\n\x10\x64ifference_count\x18\x04 \x01(\r\x12\x0c\n\x04text\x18\x05 \x01(\t\x12&\n\x08\x66indings\x18\x06 \x03(\x0b\x32\x14.tidegate.v1.Finding\"W\n\x13\x44\x65leteSchemaRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05purge\x18\x03 \x01(\x08\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x16\n\x14\x44\x65leteSchemaResponse\"I\n\x14RestoreSchemaRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t\">\n\x15RestoreSchemaResponse\x12%\n\x07subject\x18\x01 \x01(\x0b\x32\x14.tidegate.v1.Subject\"!\n\x11GetSubjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"p\n\x12GetSubjectResponse\x12%\n\x07subject\x18\x01 \x01(\x0b\x32\x14.tidegate.v1.Subject\x12\x33\n\rreferenced_by\x18\x02 \x03(\x0b\x32\x1c.tidegate.v1.SchemaReference\"\x7f\n\x14UpdateSubjectRequest\x12%\n\x07subject\x18\x01 \x01(\x0b\x32\x14.tidegate.v1.Subject\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0f\n\x07message\x18\x03 \x01(\t\">\n\x15UpdateSubjectResponse\x12%\n\x07subject\x18\x01 \x01(\x0b\x32\x14.tidegate.v1.Subject\"\x1a\n\x18GetSchemaDefaultsRequest\"N\n\x19GetSchemaDefaultsResponse\x12\x31\n\rcompatibility\x18\x01 \x01(\x0b\x32\x1a.tidegate.v1.Compatibility\"a\n\x1bUpdateSchemaDefaultsRequest\x12\x31\n\rcompatibility\x18\x01 \x01(\x0b\x32\x1a.tidegate.v1.Compatibility\x12\x0f\n\x07message\x18\x02 \x01(\t\"Q\n\x1cUpdateSchemaDefaultsResponse\x12\x31\n\rcompatibility\x18\x01 \x01(\x0b\x32\x1a.tidegate.v1.Compatibility\"R\n\x18ListSchemaChangesRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x19ListSchemaChangesResponse\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.SchemaChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"L\n\x12ListReadersRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"T\n\x13ListReadersResponse\x12$\n\x07readers\x18\x01 \x03(\x0b\x32\x13.tidegate.v1.Reader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*[\n\nSchemaView\x12\x1b\n\x17SCHEMA_VIEW_UNSPECIFIED\x10\x00\x12\x19\n\x15SCHEMA_VIEW_CANONICAL\x10\x01\x12\x15\n\x11SCHEMA_VIEW_TYPED\x10\x02\x32\xde\t\n\rSchemaService\x12Y\n\x0eRegisterSchema\x12\".tidegate.v1.RegisterSchemaRequest\x1a#.tidegate.v1.RegisterSchemaResponse\x12R\n\x0b\x43heckSchema\x12\x1f.tidegate.v1.CheckSchemaRequest\x1a .tidegate.v1.CheckSchemaResponse0\x01\x12J\n\tGetSchema\x12\x1d.tidegate.v1.GetSchemaRequest\x1a\x1e.tidegate.v1.GetSchemaResponse\x12P\n\x0bListSchemas\x12\x1f.tidegate.v1.ListSchemasRequest\x1a .tidegate.v1.ListSchemasResponse\x12P\n\x0b\x44iffSchemas\x12\x1f.tidegate.v1.DiffSchemasRequest\x1a .tidegate.v1.DiffSchemasResponse\x12S\n\x0c\x44\x65leteSchema\x12 .tidegate.v1.DeleteSchemaRequest\x1a!.tidegate.v1.DeleteSchemaResponse\x12V\n\rRestoreSchema\x12!.tidegate.v1.RestoreSchemaRequest\x1a\".tidegate.v1.RestoreSchemaResponse\x12S\n\x0cListSubjects\x12 .tidegate.v1.ListSubjectsRequest\x1a!.tidegate.v1.ListSubjectsResponse\x12M\n\nGetSubject\x12\x1e.tidegate.v1.GetSubjectRequest\x1a\x1f.tidegate.v1.GetSubjectResponse\x12V\n\rUpdateSubject\x12!.tidegate.v1.UpdateSubjectRequest\x1a\".tidegate.v1.UpdateSubjectResponse\x12\x62\n\x11GetSchemaDefaults\x12%.tidegate.v1.GetSchemaDefaultsRequest\x1a&.tidegate.v1.GetSchemaDefaultsResponse\x12k\n\x14UpdateSchemaDefaults\x12(.tidegate.v1.UpdateSchemaDefaultsRequest\x1a).tidegate.v1.UpdateSchemaDefaultsResponse\x12\x62\n\x11ListSchemaChanges\x12%.tidegate.v1.ListSchemaChangesRequest\x1a&.tidegate.v1.ListSchemaChangesResponse\x12P\n\x0bListReaders\x12\x1f.tidegate.v1.ListReadersRequest\x1a .tidegate.v1.ListReadersResponseBR\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,22 +37,70 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.schema_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.tidegate.v1P\001Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1'
-  _globals['_REGISTERSCHEMAREQUEST']._serialized_start=75
-  _globals['_REGISTERSCHEMAREQUEST']._serialized_end=197
-  _globals['_REGISTERSCHEMARESPONSE']._serialized_start=199
-  _globals['_REGISTERSCHEMARESPONSE']._serialized_end=284
-  _globals['_GETSCHEMAREQUEST']._serialized_start=286
-  _globals['_GETSCHEMAREQUEST']._serialized_end=367
-  _globals['_GETSCHEMARESPONSE']._serialized_start=369
-  _globals['_GETSCHEMARESPONSE']._serialized_end=432
-  _globals['_LISTSCHEMASREQUEST']._serialized_start=434
-  _globals['_LISTSCHEMASREQUEST']._serialized_end=510
-  _globals['_LISTSCHEMASRESPONSE']._serialized_start=512
-  _globals['_LISTSCHEMASRESPONSE']._serialized_end=603
-  _globals['_LISTSUBJECTSREQUEST']._serialized_start=605
-  _globals['_LISTSUBJECTSREQUEST']._serialized_end=665
-  _globals['_LISTSUBJECTSRESPONSE']._serialized_start=667
-  _globals['_LISTSUBJECTSRESPONSE']._serialized_end=754
-  _globals['_SCHEMASERVICE']._serialized_start=757
-  _globals['_SCHEMASERVICE']._serialized_end=1106
+  _globals['_GETSCHEMARESPONSE_TYPEDSERVICESENTRY']._loaded_options = None
+  _globals['_GETSCHEMARESPONSE_TYPEDSERVICESENTRY']._serialized_options = b'8\001'
+  _globals['_SCHEMAVIEW']._serialized_start=3766
+  _globals['_SCHEMAVIEW']._serialized_end=3857
+  _globals['_REGISTERSCHEMAREQUEST']._serialized_start=196
+  _globals['_REGISTERSCHEMAREQUEST']._serialized_end=402
+  _globals['_REGISTERSCHEMARESPONSE']._serialized_start=404
+  _globals['_REGISTERSCHEMARESPONSE']._serialized_end=528
+  _globals['_CHECKSCHEMAREQUEST']._serialized_start=531
+  _globals['_CHECKSCHEMAREQUEST']._serialized_end=846
+  _globals['_CHECKSCHEMARESPONSE']._serialized_start=849
+  _globals['_CHECKSCHEMARESPONSE']._serialized_end=1022
+  _globals['_CHECKREPORT']._serialized_start=1025
+  _globals['_CHECKREPORT']._serialized_end=1439
+  _globals['_GETSCHEMAREQUEST']._serialized_start=1441
+  _globals['_GETSCHEMAREQUEST']._serialized_end=1561
+  _globals['_GETSCHEMARESPONSE']._serialized_start=1564
+  _globals['_GETSCHEMARESPONSE']._serialized_end=1889
+  _globals['_GETSCHEMARESPONSE_TYPEDSERVICESENTRY']._serialized_start=1837
+  _globals['_GETSCHEMARESPONSE_TYPEDSERVICESENTRY']._serialized_end=1889
+  _globals['_LISTSCHEMASREQUEST']._serialized_start=1891
+  _globals['_LISTSCHEMASREQUEST']._serialized_end=1989
+  _globals['_LISTSCHEMASRESPONSE']._serialized_start=1991
+  _globals['_LISTSCHEMASRESPONSE']._serialized_end=2082
+  _globals['_LISTSUBJECTSREQUEST']._serialized_start=2084
+  _globals['_LISTSUBJECTSREQUEST']._serialized_end=2166
+  _globals['_LISTSUBJECTSRESPONSE']._serialized_start=2168
+  _globals['_LISTSUBJECTSRESPONSE']._serialized_end=2255
+  _globals['_DIFFSCHEMASREQUEST']._serialized_start=2257
+  _globals['_DIFFSCHEMASREQUEST']._serialized_end=2336
+  _globals['_DIFFSCHEMASRESPONSE']._serialized_start=2339
+  _globals['_DIFFSCHEMASRESPONSE']._serialized_end=2534
+  _globals['_DELETESCHEMAREQUEST']._serialized_start=2536
+  _globals['_DELETESCHEMAREQUEST']._serialized_end=2623
+  _globals['_DELETESCHEMARESPONSE']._serialized_start=2625
+  _globals['_DELETESCHEMARESPONSE']._serialized_end=2647
+  _globals['_RESTORESCHEMAREQUEST']._serialized_start=2649
+  _globals['_RESTORESCHEMAREQUEST']._serialized_end=2722
+  _globals['_RESTORESCHEMARESPONSE']._serialized_start=2724
+  _globals['_RESTORESCHEMARESPONSE']._serialized_end=2786
+  _globals['_GETSUBJECTREQUEST']._serialized_start=2788
+  _globals['_GETSUBJECTREQUEST']._serialized_end=2821
+  _globals['_GETSUBJECTRESPONSE']._serialized_start=2823
+  _globals['_GETSUBJECTRESPONSE']._serialized_end=2935
+  _globals['_UPDATESUBJECTREQUEST']._serialized_start=2937
+  _globals['_UPDATESUBJECTREQUEST']._serialized_end=3064
+  _globals['_UPDATESUBJECTRESPONSE']._serialized_start=3066
+  _globals['_UPDATESUBJECTRESPONSE']._serialized_end=3128
+  _globals['_GETSCHEMADEFAULTSREQUEST']._serialized_start=3130
+  _globals['_GETSCHEMADEFAULTSREQUEST']._serialized_end=3156
+  _globals['_GETSCHEMADEFAULTSRESPONSE']._serialized_start=3158
+  _globals['_GETSCHEMADEFAULTSRESPONSE']._serialized_end=3236
+  _globals['_UPDATESCHEMADEFAULTSREQUEST']._serialized_start=3238
+  _globals['_UPDATESCHEMADEFAULTSREQUEST']._serialized_end=3335
+  _globals['_UPDATESCHEMADEFAULTSRESPONSE']._serialized_start=3337
+  _globals['_UPDATESCHEMADEFAULTSRESPONSE']._serialized_end=3418
+  _globals['_LISTSCHEMACHANGESREQUEST']._serialized_start=3420
+  _globals['_LISTSCHEMACHANGESREQUEST']._serialized_end=3502
+  _globals['_LISTSCHEMACHANGESRESPONSE']._serialized_start=3504
+  _globals['_LISTSCHEMACHANGESRESPONSE']._serialized_end=3600
+  _globals['_LISTREADERSREQUEST']._serialized_start=3602
+  _globals['_LISTREADERSREQUEST']._serialized_end=3678
+  _globals['_LISTREADERSRESPONSE']._serialized_start=3680
+  _globals['_LISTREADERSRESPONSE']._serialized_end=3764
+  _globals['_SCHEMASERVICE']._serialized_start=3860
+  _globals['_SCHEMASERVICE']._serialized_end=5106
 # @@protoc_insertion_point(module_scope)

@@ -41,6 +41,11 @@ class SchemaServiceStub:
                 request_serializer=tidegate_dot_v1_dot_schema__service__pb2.RegisterSchemaRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.RegisterSchemaResponse.FromString,
                 _registered_method=True)
+        self.CheckSchema = channel.unary_stream(
+                '/tidegate.v1.SchemaService/CheckSchema',
+                request_serializer=tidegate_dot_v1_dot_schema__service__pb2.CheckSchemaRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.CheckSchemaResponse.FromString,
+                _registered_method=True)
         self.GetSchema = channel.unary_unary(
                 '/tidegate.v1.SchemaService/GetSchema',
                 request_serializer=tidegate_dot_v1_dot_schema__service__pb2.GetSchemaRequest.SerializeToString,
@@ -51,10 +56,55 @@ class SchemaServiceStub:
                 request_serializer=tidegate_dot_v1_dot_schema__service__pb2.ListSchemasRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.ListSchemasResponse.FromString,
                 _registered_method=True)
+        self.DiffSchemas = channel.unary_unary(
+                '/tidegate.v1.SchemaService/DiffSchemas',
+                request_serializer=tidegate_dot_v1_dot_schema__service__pb2.DiffSchemasRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.DiffSchemasResponse.FromString,
+                _registered_method=True)
+        self.DeleteSchema = channel.unary_unary(
+                '/tidegate.v1.SchemaService/DeleteSchema',
+                request_serializer=tidegate_dot_v1_dot_schema__service__pb2.DeleteSchemaRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.DeleteSchemaResponse.FromString,
+                _registered_method=True)
+        self.RestoreSchema = channel.unary_unary(
+                '/tidegate.v1.SchemaService/RestoreSchema',
+                request_serializer=tidegate_dot_v1_dot_schema__service__pb2.RestoreSchemaRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.RestoreSchemaResponse.FromString,
+                _registered_method=True)
         self.ListSubjects = channel.unary_unary(
                 '/tidegate.v1.SchemaService/ListSubjects',
                 request_serializer=tidegate_dot_v1_dot_schema__service__pb2.ListSubjectsRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.ListSubjectsResponse.FromString,
+                _registered_method=True)
+        self.GetSubject = channel.unary_unary(
+                '/tidegate.v1.SchemaService/GetSubject',
+                request_serializer=tidegate_dot_v1_dot_schema__service__pb2.GetSubjectRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.GetSubjectResponse.FromString,
+                _registered_method=True)
+        self.UpdateSubject = channel.unary_unary(
+                '/tidegate.v1.SchemaService/UpdateSubject',
+                request_serializer=tidegate_dot_v1_dot_schema__service__pb2.UpdateSubjectRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.UpdateSubjectResponse.FromString,
+                _registered_method=True)
+        self.GetSchemaDefaults = channel.unary_unary(
+                '/tidegate.v1.SchemaService/GetSchemaDefaults',
+                request_serializer=tidegate_dot_v1_dot_schema__service__pb2.GetSchemaDefaultsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.GetSchemaDefaultsResponse.FromString,
+                _registered_method=True)
+        self.UpdateSchemaDefaults = channel.unary_unary(
+                '/tidegate.v1.SchemaService/UpdateSchemaDefaults',
+                request_serializer=tidegate_dot_v1_dot_schema__service__pb2.UpdateSchemaDefaultsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.UpdateSchemaDefaultsResponse.FromString,
+                _registered_method=True)
+        self.ListSchemaChanges = channel.unary_unary(
+                '/tidegate.v1.SchemaService/ListSchemaChanges',
+                request_serializer=tidegate_dot_v1_dot_schema__service__pb2.ListSchemaChangesRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.ListSchemaChangesResponse.FromString,
+                _registered_method=True)
+        self.ListReaders = channel.unary_unary(
+                '/tidegate.v1.SchemaService/ListReaders',
+                request_serializer=tidegate_dot_v1_dot_schema__service__pb2.ListReadersRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_schema__service__pb2.ListReadersResponse.FromString,
                 _registered_method=True)
 
 
@@ -66,15 +116,28 @@ class SchemaServiceServicer:
     def RegisterSchema(self, request, context):
         """Compiles and checks a schema and makes it the subject's next version; a schema that equals a
         version of the subject answers that version. The first registration makes the subject. Errors:
-        INVALID_REQUEST, INVALID_SCHEMA, INCOMPATIBLE_SCHEMA, EVENT_TYPE_TAKEN, LIMIT_EXCEEDED.
+        INVALID_REQUEST, INVALID_SCHEMA, INCOMPATIBLE_SCHEMA, READERS_AFFECTED, EVENT_TYPE_TAKEN,
+        EVENT_TYPE_NEEDED, SUBJECT_READ_ONLY, SCHEMA_DELETED, SUBJECT_NOT_FOUND and
+        SCHEMA_VERSION_NOT_FOUND (of references), LIMIT_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckSchema(self, request, context):
+        """Tries a schema without registering it: what changed, whom it breaks, and, with a backtest, what
+        stored events make of it. The report comes first; then, if a backtest was asked for, progress
+        about once a second, and the backtest's report. Ending the call ends the backtest. Errors:
+        INVALID_REQUEST, INVALID_SCHEMA, EVENT_TYPE_TAKEN, SUBJECT_NOT_FOUND (of references, or with a
+        named version), SCHEMA_VERSION_NOT_FOUND, TOPIC_NOT_FOUND, LIMIT_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSchema(self, request, context):
-        """Answers one version, with its descriptors and sources. Errors: INVALID_REQUEST,
-        SUBJECT_NOT_FOUND, EVENT_TYPE_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND.
+        """Answers one version, with its descriptors and sources; a deleted one only if its number is named.
+        Errors: INVALID_REQUEST, SUBJECT_NOT_FOUND, EVENT_TYPE_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,8 +151,75 @@ class SchemaServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiffSchemas(self, request, context):
+        """Answers the difference of two versions of a subject: by structure, and as text. Errors:
+        INVALID_REQUEST, SUBJECT_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSchema(self, request, context):
+        """Hides a version, or a subject; with `purge` removes it for good. Errors: INVALID_REQUEST,
+        SUBJECT_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND, SUBJECT_READ_ONLY, SCHEMA_NEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreSchema(self, request, context):
+        """Makes a hidden version, or subject, seen again. What is not hidden stays as it is. Errors:
+        INVALID_REQUEST, SUBJECT_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND, SUBJECT_READ_ONLY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSubjects(self, request, context):
         """Lists the subjects by name. Errors: INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSubject(self, request, context):
+        """Answers a subject. Errors: INVALID_REQUEST, SUBJECT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSubject(self, request, context):
+        """Changes the settings of a subject; makes one without versions if there is none of that name, so
+        that settings can hold for its first version. Errors: INVALID_REQUEST, SUBJECT_CHANGED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSchemaDefaults(self, request, context):
+        """Answers what subjects promise that say nothing themselves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSchemaDefaults(self, request, context):
+        """Changes it. Errors: INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSchemaChanges(self, request, context):
+        """Lists what was changed in the registry, the latest first. Errors: INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReaders(self, request, context):
+        """Lists the readers of a subject by client name. Errors: INVALID_REQUEST, SUBJECT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,6 +233,11 @@ def add_SchemaServiceServicer_to_server(servicer, server):
                     request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.RegisterSchemaRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_schema__service__pb2.RegisterSchemaResponse.SerializeToString,
             ),
+            'CheckSchema': grpc.unary_stream_rpc_method_handler(
+                    servicer.CheckSchema,
+                    request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.CheckSchemaRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_schema__service__pb2.CheckSchemaResponse.SerializeToString,
+            ),
             'GetSchema': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSchema,
                     request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.GetSchemaRequest.FromString,
@@ -113,10 +248,55 @@ def add_SchemaServiceServicer_to_server(servicer, server):
                     request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.ListSchemasRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_schema__service__pb2.ListSchemasResponse.SerializeToString,
             ),
+            'DiffSchemas': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffSchemas,
+                    request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.DiffSchemasRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_schema__service__pb2.DiffSchemasResponse.SerializeToString,
+            ),
+            'DeleteSchema': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSchema,
+                    request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.DeleteSchemaRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_schema__service__pb2.DeleteSchemaResponse.SerializeToString,
+            ),
+            'RestoreSchema': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreSchema,
+                    request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.RestoreSchemaRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_schema__service__pb2.RestoreSchemaResponse.SerializeToString,
+            ),
             'ListSubjects': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSubjects,
                     request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.ListSubjectsRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_schema__service__pb2.ListSubjectsResponse.SerializeToString,
+            ),
+            'GetSubject': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSubject,
+                    request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.GetSubjectRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_schema__service__pb2.GetSubjectResponse.SerializeToString,
+            ),
+            'UpdateSubject': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSubject,
+                    request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.UpdateSubjectRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_schema__service__pb2.UpdateSubjectResponse.SerializeToString,
+            ),
+            'GetSchemaDefaults': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSchemaDefaults,
+                    request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.GetSchemaDefaultsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_schema__service__pb2.GetSchemaDefaultsResponse.SerializeToString,
+            ),
+            'UpdateSchemaDefaults': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSchemaDefaults,
+                    request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.UpdateSchemaDefaultsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_schema__service__pb2.UpdateSchemaDefaultsResponse.SerializeToString,
+            ),
+            'ListSchemaChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSchemaChanges,
+                    request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.ListSchemaChangesRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_schema__service__pb2.ListSchemaChangesResponse.SerializeToString,
+            ),
+            'ListReaders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReaders,
+                    request_deserializer=tidegate_dot_v1_dot_schema__service__pb2.ListReadersRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_schema__service__pb2.ListReadersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -148,6 +328,33 @@ class SchemaService:
             '/tidegate.v1.SchemaService/RegisterSchema',
             tidegate_dot_v1_dot_schema__service__pb2.RegisterSchemaRequest.SerializeToString,
             tidegate_dot_v1_dot_schema__service__pb2.RegisterSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckSchema(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tidegate.v1.SchemaService/CheckSchema',
+            tidegate_dot_v1_dot_schema__service__pb2.CheckSchemaRequest.SerializeToString,
+            tidegate_dot_v1_dot_schema__service__pb2.CheckSchemaResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -213,6 +420,87 @@ class SchemaService:
             _registered_method=True)
 
     @staticmethod
+    def DiffSchemas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.SchemaService/DiffSchemas',
+            tidegate_dot_v1_dot_schema__service__pb2.DiffSchemasRequest.SerializeToString,
+            tidegate_dot_v1_dot_schema__service__pb2.DiffSchemasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSchema(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.SchemaService/DeleteSchema',
+            tidegate_dot_v1_dot_schema__service__pb2.DeleteSchemaRequest.SerializeToString,
+            tidegate_dot_v1_dot_schema__service__pb2.DeleteSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreSchema(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.SchemaService/RestoreSchema',
+            tidegate_dot_v1_dot_schema__service__pb2.RestoreSchemaRequest.SerializeToString,
+            tidegate_dot_v1_dot_schema__service__pb2.RestoreSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListSubjects(request,
             target,
             options=(),
@@ -229,6 +517,168 @@ class SchemaService:
             '/tidegate.v1.SchemaService/ListSubjects',
             tidegate_dot_v1_dot_schema__service__pb2.ListSubjectsRequest.SerializeToString,
             tidegate_dot_v1_dot_schema__service__pb2.ListSubjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSubject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.SchemaService/GetSubject',
+            tidegate_dot_v1_dot_schema__service__pb2.GetSubjectRequest.SerializeToString,
+            tidegate_dot_v1_dot_schema__service__pb2.GetSubjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSubject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.SchemaService/UpdateSubject',
+            tidegate_dot_v1_dot_schema__service__pb2.UpdateSubjectRequest.SerializeToString,
+            tidegate_dot_v1_dot_schema__service__pb2.UpdateSubjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSchemaDefaults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.SchemaService/GetSchemaDefaults',
+            tidegate_dot_v1_dot_schema__service__pb2.GetSchemaDefaultsRequest.SerializeToString,
+            tidegate_dot_v1_dot_schema__service__pb2.GetSchemaDefaultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSchemaDefaults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.SchemaService/UpdateSchemaDefaults',
+            tidegate_dot_v1_dot_schema__service__pb2.UpdateSchemaDefaultsRequest.SerializeToString,
+            tidegate_dot_v1_dot_schema__service__pb2.UpdateSchemaDefaultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSchemaChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.SchemaService/ListSchemaChanges',
+            tidegate_dot_v1_dot_schema__service__pb2.ListSchemaChangesRequest.SerializeToString,
+            tidegate_dot_v1_dot_schema__service__pb2.ListSchemaChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReaders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.SchemaService/ListReaders',
+            tidegate_dot_v1_dot_schema__service__pb2.ListReadersRequest.SerializeToString,
+            tidegate_dot_v1_dot_schema__service__pb2.ListReadersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tidegate.v1 import event_pb2 as tidegate_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etidegate/v1/subscription.proto\x12\x0btidegate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tidegate/v1/event.proto\"h\n\x06Opened\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"3\n\x07\x42\x61tches\x12(\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\"\x9b\x01\n\tHeartbeat\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x12&\n\x03lag\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0blag_batches\x18\x04 \x01(\x04\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1c\n\x08\x43\x61ughtUp\x12\x10\n\x08position\x18\x01 \x01(\x04\"D\n\x03Gap\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x0e\n\x06topics\x18\x03 \x03(\t\"P\n\x08\x44raining\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x32\n\x0freconnect_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationBR\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etidegate/v1/subscription.proto\x12\x0btidegate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tidegate/v1/event.proto\"h\n\x06Opened\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"3\n\x07\x42\x61tches\x12(\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\"\x9b\x01\n\tHeartbeat\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x12&\n\x03lag\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0blag_batches\x18\x04 \x01(\x04\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1c\n\x08\x43\x61ughtUp\x12\x10\n\x08position\x18\x01 \x01(\x04\"j\n\x03Gap\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x0e\n\x06topics\x18\x03 \x03(\t\x12$\n\x05\x63\x61use\x18\x04 \x01(\x0e\x32\x15.tidegate.v1.GapCause\"P\n\x08\x44raining\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x32\n\x0freconnect_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*b\n\x08GapCause\x12\x19\n\x15GAP_CAUSE_UNSPECIFIED\x10\x00\x12\x17\n\x13GAP_CAUSE_RETENTION\x10\x01\x12\"\n\x1eGAP_CAUSE_INCOMPATIBLE_VERSION\x10\x02\x42R\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.subscription_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.tidegate.v1P\001Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1'
+  _globals['_GAPCAUSE']._serialized_start=674
+  _globals['_GAPCAUSE']._serialized_end=772
   _globals['_OPENED']._serialized_start=137
   _globals['_OPENED']._serialized_end=241
   _globals['_BATCHES']._serialized_start=243
@@ -44,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAUGHTUP']._serialized_start=454
   _globals['_CAUGHTUP']._serialized_end=482
   _globals['_GAP']._serialized_start=484
-  _globals['_GAP']._serialized_end=552
-  _globals['_DRAINING']._serialized_start=554
-  _globals['_DRAINING']._serialized_end=634
+  _globals['_GAP']._serialized_end=590
+  _globals['_DRAINING']._serialized_start=592
+  _globals['_DRAINING']._serialized_end=672
 # @@protoc_insertion_point(module_scope)

@@ -4,12 +4,22 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from tidegate.v1 import event_pb2 as _event_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class GapCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GAP_CAUSE_UNSPECIFIED: _ClassVar[GapCause]
+    GAP_CAUSE_RETENTION: _ClassVar[GapCause]
+    GAP_CAUSE_INCOMPATIBLE_VERSION: _ClassVar[GapCause]
+GAP_CAUSE_UNSPECIFIED: GapCause
+GAP_CAUSE_RETENTION: GapCause
+GAP_CAUSE_INCOMPATIBLE_VERSION: GapCause
 
 class Opened(_message.Message):
     __slots__ = ("position", "head_sequence", "heartbeat_interval")
@@ -48,14 +58,16 @@ class CaughtUp(_message.Message):
     def __init__(self, position: _Optional[int] = ...) -> None: ...
 
 class Gap(_message.Message):
-    __slots__ = ("first_sequence", "last_sequence", "topics")
+    __slots__ = ("first_sequence", "last_sequence", "topics", "cause")
     FIRST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TOPICS_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
     first_sequence: int
     last_sequence: int
     topics: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, first_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., topics: _Optional[_Iterable[str]] = ...) -> None: ...
+    cause: GapCause
+    def __init__(self, first_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., topics: _Optional[_Iterable[str]] = ..., cause: _Optional[_Union[GapCause, str]] = ...) -> None: ...
 
 class Draining(_message.Message):
     __slots__ = ("position", "reconnect_after")

@@ -1,10 +1,10 @@
 """Checks batches of events against their schema: the hot path of publishing.
 
 One ``BatchValidator`` an event type and schema version. A clean batch takes four calls in C, however
-many events it has (see ``registry.envelope`` for the twins): parse and serialize its envelope, which
+many events it has (see ``registry.checking.envelope`` for the twins): parse and serialize its envelope, which
 is canonical if the same bytes come out; parse it merged, and look for unknown fields in the one small
 tree that comes out. Only an event type with required fields or rules has a second look at each event
-(``registry.demands``). Per-event Python only finds the words for a rejection (``registry.diagnosis``).
+(``demands``). Per-event Python only finds the words for a rejection (``diagnosis``).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from google.protobuf.message import DecodeError, EncodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from registry.demands import Demands
-from registry.diagnosis import RECORDS, Diagnosis
-from registry.envelope import (
+from registry.checking.demands import Demands
+from registry.checking.diagnosis import RECORDS, Diagnosis
+from registry.checking.envelope import (
     BATCH,
     DEEPEST,
     EVENT,
@@ -29,10 +29,10 @@ from registry.envelope import (
     framed,
     padded,
 )
+from registry.checking.fields import can_nest, reachable
+from registry.checking.merged import merged_frame
+from registry.checking.wire import LENGTH_DELIMITED, Malformed, length_delimited, records
 from registry.errors import VIOLATIONS_LISTED, InvalidEvents, Violation
-from registry.fields import can_nest, reachable
-from registry.merged import merged_frame
-from registry.wire import LENGTH_DELIMITED, Malformed, length_delimited, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 from registry.errors import Violation
-from registry.rule_types import map_entry
+from registry.rules.types import map_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
     from google.protobuf.message import Message
 
-    from registry.rule_options import RuleOptions
+    from registry.rules.options import RuleOptions
 
 _EXAMPLE_DEPTH = 3
 _EXAMPLE_FIELDS = 1000

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from cel_expr_python import cel
 
-from registry.cel_cost import Unbounded
-from registry.cel_guard import check_cost
-from registry.cel_library import environment
-from registry.cel_syntax import MalformedTree, constants_in, parse_checked
 from registry.errors import VIOLATIONS_LISTED, InvalidSchema, Violation
-from registry.regex_cost import FEW_PLACES, steps_a_character
-from registry.regex_syntax import UnreadablePattern
-from registry.rule_options import RuleOptions
-from registry.rule_trial import compile_problems, run_problems
-from registry.rule_types import PREDEFINED_THIS, field_type, map_entry, message_type, value_type
+from registry.rules.cel_cost import Unbounded
+from registry.rules.cel_guard import check_cost
+from registry.rules.cel_library import environment
+from registry.rules.cel_syntax import MalformedTree, constants_in, parse_checked
+from registry.rules.options import RuleOptions
+from registry.rules.regex_cost import FEW_PLACES, steps_a_character
+from registry.rules.regex_syntax import UnreadablePattern
+from registry.rules.trial import compile_problems, run_problems
+from registry.rules.types import PREDEFINED_THIS, field_type, map_entry, message_type, value_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

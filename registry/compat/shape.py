@@ -1,6 +1,6 @@
 """A schema as plain values: what of its descriptors decides how data is written and read.
 
-Editions' features are resolved here; ``registry/compat.py`` compares shapes.
+Editions' features are resolved here; ``registry/compat/engine.py`` compares shapes.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Each twin is made for one question, and one parse call in C answers it for all e
 * ``NORMAL`` is ``EventBatch`` as the contract has it; what it serializes is the normal form.
 * ``SPLIT`` has the bytes of each event, whatever they are; the header is unknown to it.
 * The typed batch declares ``data`` as the event type, for checks that need each event by itself.
-* The merged frame (``registry.merged``) has all events in one.
+* The merged frame (``registry.checking.merged``) has all events in one.
 
 ``tests/test_validator.py`` holds the twins equal to ``proto/``.
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor as Kind
 
-from registry.wire import varint
+from registry.checking.wire import varint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from registry.shape import EnumShape, FieldShape, MessageShape, Shape, Span, read_shape
+from registry.compat.shape import EnumShape, FieldShape, MessageShape, Shape, Span, read_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor_pb2 import Edition
 
+from registry.compiling.measure import measure_problems
+from registry.compiling.paths import path_problems
 from registry.errors import InvalidSchema, Violation
-from registry.measure import measure_problems
 from registry.names import shown
-from registry.paths import path_problems
 from registry.supplied import is_reserved_package, is_supplied_name
 
 if TYPE_CHECKING:

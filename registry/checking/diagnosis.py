@@ -14,10 +14,9 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-from registry.envelope import DEEPEST
-from registry.errors import Violation
-from registry.fields import checks_text, is_map_entry, is_message_set, known_fields
-from registry.wire import (
+from registry.checking.envelope import DEEPEST
+from registry.checking.fields import checks_text, is_map_entry, is_message_set, known_fields
+from registry.checking.wire import (
     END_GROUP,
     FIXED32,
     FIXED64,
@@ -30,6 +29,7 @@ from registry.wire import (
     read_varint,
     subscript,
 )
+from registry.errors import Violation
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from google.protobuf.descriptor import FieldDescriptor as Kind
 from google.protobuf.descriptor_pb2 import FeatureSet, FieldDescriptorProto
 
-from registry.envelope import (
+from registry.checking.envelope import (
     add_attribute,
     add_field,
     add_header,
@@ -22,7 +22,7 @@ from registry.envelope import (
     new_file,
     package_of,
 )
-from registry.fields import checks_text, is_message_set, known_fields
+from registry.checking.fields import checks_text, is_message_set, known_fields
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -38,7 +38,7 @@ def merged_frame(pool: DescriptorPool, types: list[Descriptor], schema_version: 
 
     It accepts the bytes of an event exactly if the event type does. It is nested as deep as what
     subscribers of typed streams parse, so that it refuses what they could not read; within other frames
-    (``frame``, as ``registry.envelope.padded`` wraps it) it lies deeper.
+    (``frame``, as ``registry.checking.envelope.padded`` wraps it) it lies deeper.
 
     Args:
         pool: Holds the types; the frame is added to it.

@@ -1,6 +1,6 @@
 """What a parser finds in messages of a type: its fields, and the types below it.
 
-Reads descriptors of a private pool and changes nothing. Imports only Protobuf and ``registry.wire``.
+Reads descriptors of a private pool and changes nothing. Imports only Protobuf and ``registry.checking.wire``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-from registry.wire import length_delimited
+from registry.checking.wire import length_delimited
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor

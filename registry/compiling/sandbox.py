@@ -1,7 +1,7 @@
 """The process that reads what users send as schemas: protoc, descriptor pools, rules.
 
-Run by ``registry.compiler`` as ``python -P -m registry.sandbox FOLDER``. Hostile input makes protoc,
-upb and CEL crash, loop or swell; here that ends this process and no other. The folder holds
+Run by ``compiler`` as ``python -P -m registry.compiling.sandbox FOLDER``. Hostile input makes protoc, upb
+and CEL crash, loop or swell; here that ends this process and no other. The folder holds
 ``job.json``, ``supplied.binpb`` and either ``sources/`` or ``sent.binpb``; what is found goes to
 ``result.json`` and ``schema.binpb``.
 """
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
 
-from registry.admission import check_files, check_limit, check_names
+from registry.compiling.admission import check_files, check_limit, check_names
+from registry.compiling.protoc import run_protoc
 from registry.descriptors import build_pool, canonical_files, fingerprint, message_types, parse_set
 from registry.errors import InvalidSchema, Violation
 from registry.names import shown
-from registry.protoc import run_protoc
 from registry.schema import SchemaLimits
 from registry.supplied import VALIDATE_FILE, is_supplied_name, supplied_files, take_supplied
 
@@ -114,7 +114,7 @@ def _conclude(compiled: Sequence[FileDescriptorProto], path: Path, limits: Schem
 
 def _check_rules(pool: DescriptorPool, types: Sequence[str]) -> None:
     # Most schemas have no rules, and these imports take longer than compiling does.
-    from registry.rules import check_rules  # noqa: PLC0415
+    from registry.rules.check import check_rules  # noqa: PLC0415
 
     check_rules(pool, types)
 

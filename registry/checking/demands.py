@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import protovalidate
 
-from registry.envelope import typed_batch
+from registry.checking.envelope import typed_batch
+from registry.checking.fields import known_fields
+from registry.checking.wire import numbers, subscript
 from registry.errors import Violation
-from registry.fields import known_fields
-from registry.wire import numbers, subscript
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor

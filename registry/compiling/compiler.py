@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.admission import check_limit, check_names
+from registry.compiling.admission import check_limit, check_names
 from registry.errors import InvalidSchema, Violation
 from registry.schema import SchemaLimits
 from registry.supplied import supplied_files, supplied_set
@@ -99,7 +99,7 @@ def _compile(folder: Path, names: Sequence[str], limits: SchemaLimits) -> Compil
 
 def _run_sandbox(folder: Path, limits: SchemaLimits) -> None:
     # -P: the folder that holds the user's files must not be looked at for Python modules.
-    command = [sys.executable, "-P", "-m", "registry.sandbox", str(folder)]
+    command = [sys.executable, "-P", "-m", "registry.compiling.sandbox", str(folder)]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(str(Path(it).resolve()) for it in sys.path if it)
     }

@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from registry.cel_cost import ONE, Bound, Unbounded
-from registry.cel_facts import Path, path_of, size_limits
-from registry.cel_syntax import is_converted, is_small, is_text, types_of
+from registry.rules.cel_cost import ONE, Bound, Unbounded
+from registry.rules.cel_facts import Path, path_of, size_limits
+from registry.rules.cel_syntax import is_converted, is_small, is_text, types_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

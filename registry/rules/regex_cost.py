@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
 
-from registry.regex_syntax import (
+from registry.rules.regex_syntax import (
     NOTHING,
     Characters,
     Choice,
