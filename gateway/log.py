@@ -166,6 +166,14 @@ class TopicBounds:
     trimmed_time: int = 0
 
 
+class StoredKind(NamedTuple):
+    """A topic, an event type and a schema version of which batches are kept."""
+
+    topic: str
+    type: str
+    schema_version: int
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Where the log begins and ends.
@@ -264,6 +272,16 @@ class EventLog(Protocol):
 
     async def bounds(self, selection: Selection, time: int | None = None) -> Bounds:
         """Answers where the log and the selected topics begin and end, and where ``time`` (ns) lies.
+
+        Raises:
+            StorageFailed: The log can't be read.
+        """
+        ...
+
+    async def kinds(self, selection: Selection) -> frozenset[StoredKind]:
+        """Answers of which event types and schema versions the selected topics keep batches.
+
+        All that was appended, or trimmed, before the call is counted.
 
         Raises:
             StorageFailed: The log can't be read.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway.log import StoredKind
 from gateway.sqlite_ledger import topic_bounds
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ class Kinds:
             self._selected[selection] = kinds
             self._cached += len(kinds) + 1
         return kinds
+
+    def stored(self, selection: Selection) -> frozenset[StoredKind]:
+        """Answers the kinds of a selection of which batches are kept."""
+        names = self.selected(selection).values()
+        return frozenset(StoredKind(*name) for name in names if self._kinds[name].kept)
 
     def is_sparse(self, names: Iterable[KindName]) -> bool:
         """Tells whether these kinds are so small a part of the log that a scan of it would not pay."""

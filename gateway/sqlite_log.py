@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gateway.log import Append, RequestKey
+    from gateway.log import Append, RequestKey, StoredKind
     from gateway.selection import Selection
     from gateway.sqlite_ledger import Ledger
     from gateway.sqlite_requests import RequestWindow
@@ -145,6 +145,11 @@ class SqliteLog:
             return Bounds(head, ordinal, known)
         position = await self._on_reader(lambda reader: reader.position_at(time, head))
         return Bounds(head, ordinal, known, *(position or (head, ordinal)))
+
+    async def kinds(self, selection: Selection) -> frozenset[StoredKind]:
+        """Answers of which event types and schema versions batches are kept; see ``EventLog.kinds``."""
+        await self.trim("")  # removes nothing, behind all that was appended before
+        return self._kinds.stored(selection)
 
     async def trim(
         self, topic: str, *, before_time: int | None = None, keep_bytes: int | None = None

@@ -261,6 +261,12 @@ async def _bounds(log: EventLog, model: Model) -> None:
     bounds = await log.bounds(EVERYTHING)
     assert (bounds.head, bounds.head_ordinal) == (model.head, len(model.batches))
     assert bounds.topics == {topic: model.bounds(topic) for topic in {batch.topic for batch in model.batches}}
+    for selection in SELECTIONS:
+        assert await log.kinds(selection) == {
+            (batch.topic, batch.type, batch.schema_version)
+            for batch in model.kept()
+            if selection.has_topic(batch.topic) and selection.has_type(batch.type)
+        }
     for batch in model.kept():
         at = await log.bounds(names("a"), batch.append_time)
         first = next(other for other in model.kept() if other.append_time >= batch.append_time)

@@ -70,6 +70,21 @@ async def test_appends_take_effect_in_the_order_of_their_calls(log: EventLog) ->
     assert all(b"%d" % number in entry for number, entry in enumerate(entries))
 
 
+async def test_kinds_are_known_at_once_and_until_the_last_batch_is_trimmed(log: EventLog) -> None:
+    """Kinds count appends that nobody waited for, and end with their last batch, across no other topic."""
+    answers = [log.append(one("a", kind="T", version=version)) for version in (1, 2, 2)]
+    answers.append(log.append(one("b", kind="U", version=1)))
+    assert await log.kinds(names("a")) == {("a", "T", 1), ("a", "T", 2)}
+    assert await log.kinds(EVERYTHING) == {("a", "T", 1), ("a", "T", 2), ("b", "U", 1)}
+    assert await log.kinds(names("a", "b", types=("U",))) == {("b", "U", 1)}
+    size = len((await look(log, names("a"), 0)).batches[-1].entry)
+    await asyncio.gather(*answers)
+    await log.trim("a", keep_bytes=size)
+    assert await log.kinds(EVERYTHING) == {("a", "T", 2), ("b", "U", 1)}
+    await log.trim("a", keep_bytes=0)
+    assert await log.kinds(names("a")) == frozenset()
+
+
 async def test_a_cancelled_answer_does_not_undo_the_append(log: EventLog) -> None:
     """An append whose answer was cancelled is there, and those behind it too."""
     answer = asyncio.ensure_future(log.append(one(data=b"first")))
