@@ -24,10 +24,9 @@ def page_size(asked: int) -> int:
     return min(asked, MAX_PAGE) if asked else DEFAULT_PAGE
 
 
-def fill_page(items: Iterable[_T], size: int) -> list[_T]:
-    """Answers the first ``size`` items at most, and no more than fit ``PAGE_BYTES``; but at least one."""
+def fill_page(items: Iterable[_T], size: int, room: int = PAGE_BYTES) -> list[_T]:
+    """Answers the first ``size`` items at most, and no more than fit ``room`` bytes; but at least one."""
     page: list[_T] = []
-    room = PAGE_BYTES
     for item in items:
         room -= item.ByteSize() + 5
         if len(page) == size or (page and room < 0):
@@ -56,3 +55,15 @@ def read_token(token: str) -> str:
     if kind != "after":
         raise InvalidRequest("page_token", "must be a next_page_token of an earlier answer")
     return last
+
+
+def read_number(token: str) -> int:
+    """Answers the number that a page begins behind, 0 for the first page.
+
+    Raises:
+        InvalidRequest: The token is none that ``make_token`` made of a number.
+    """
+    last = read_token(token) or "0"
+    if not (last.isascii() and last.isdecimal() and len(last) < 19):
+        raise InvalidRequest("page_token", "must be a next_page_token of an earlier answer")
+    return int(last)
