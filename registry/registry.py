@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from registry.checking.validator import BatchValidator
-from registry.compat.engine import PROMISE, find_breaks
+from registry.compat.engine import compare, judge
+from registry.compat.finding import Side
+from registry.compat.promise import DEFAULT_PROMISE, Verdict
 from registry.compiling.admission import check_limit
 from registry.compiling.compiler import Compiled, compile_descriptor_set, compile_sources
 from registry.descriptors import build_pool
@@ -30,6 +32,7 @@ from registry.names import close_names, shown
 from registry.ready import ReadySchemas, ReadyVersion
 from registry.schema import SchemaLimits, SchemaVersion, Subject, check_subject_name
 from registry.store import VersionConflict
+from registry.supplied import is_supplied_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -234,7 +237,7 @@ class Registry:
         before = await self.get(subject, latest)
         findings = await self._build(_compare, before.descriptor_set, compiled.descriptor_set)
         if findings:
-            raise IncompatibleSchema(subject, latest, PROMISE, findings)
+            raise IncompatibleSchema(subject, latest, str(DEFAULT_PROMISE), findings)
 
     async def _stored_latest(self, subject: str) -> int:
         """Answers the subject's latest version as the store has it now; 0 if there is none."""
@@ -254,5 +257,15 @@ class Registry:
 
 
 def _compare(old: bytes, new: bytes) -> list[Violation]:
-    findings = find_breaks(FileDescriptorSet.FromString(old), FileDescriptorSet.FromString(new))
-    return [Violation(finding.path, finding.message, finding.rule_id) for finding in findings]
+    sides = (Side(name, files, _own_files(files)) for name, files in (("old", old), ("new", new)))
+    judged = judge(compare(*sides), DEFAULT_PROMISE)
+    return [
+        Violation(it.path, f"{it.change}; {it.suggestion}", it.rule_id)
+        for it, verdict in judged
+        if verdict is Verdict.BREAKS
+    ]
+
+
+def _own_files(descriptor_set: bytes) -> frozenset[str]:
+    files = FileDescriptorSet.FromString(descriptor_set).file
+    return frozenset(file.name for file in files if not is_supplied_name(file.name))

@@ -99,7 +99,7 @@ async def test_an_incompatible_schema_is_refused_with_each_finding(registry: Reg
         ("shop.v1.Order.b", "FIELD_WIRE_COMPATIBLE_CARDINALITY"),
     }
     assert caught.value.facts() | {"x": ""} == {
-        "subject": "shop", "against_version": "1", "promise": "BACKWARD, WIRE", "findings": "2", "x": ""
+        "subject": "shop", "against_version": "1", "promise": "BACKWARD WIRE", "findings": "2", "x": ""
     }  # fmt: skip
     assert registry.latest_version("shop") == 1
 
