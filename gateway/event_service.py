@@ -27,11 +27,13 @@ from gateway.frames import (
 from gateway.publish_stream import Outcome, PublishStream
 from gateway.status import stream_error
 from registry.errors import InvalidRequest, TidegateError
+from registry.names import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from google.protobuf.duration_pb2 import Duration
+    from tidegate.v1.schema_pb2 import SchemaReference
 
     from gateway.log import Placed
     from gateway.publisher import Publisher
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 SERVICE = "tidegate.v1.EventService"
+MAX_CLIENT_NAME, MAX_BUILT_WITH = 255, 100
+"""Bytes of a reader's name, and schema versions that it names."""
 RESPONSE_BYTES = 1024 * 1024
 """How large a response of several publish results becomes; a larger result is a response of its own."""
 LATEST_TIME = 2**63 - 1
@@ -164,7 +168,35 @@ def _subscribing(raw: bytes) -> Subscribing:
         heartbeat=_heartbeat(request.heartbeat_interval)
         if request.HasField("heartbeat_interval")
         else DEFAULT_HEARTBEAT,
+        client_name=_client_name(request.reader.client_name),
+        built_with=_built_with(request.reader.built_with),
     )
+
+
+def _client_name(name: str) -> str:
+    if (size := len(name.encode())) > MAX_CLIENT_NAME:
+        raise InvalidRequest(
+            "reader.client_name", f"has {size:,} bytes; at most {MAX_CLIENT_NAME} are allowed"
+        )
+    if not name.isprintable():
+        raise InvalidRequest("reader.client_name", "holds characters that can't be printed")
+    return name
+
+
+def _built_with(references: Sequence[SchemaReference]) -> dict[str, int]:
+    if len(references) > MAX_BUILT_WITH:
+        raise InvalidRequest(
+            "reader.built_with", f"names {len(references):,} versions; at most {MAX_BUILT_WITH} are allowed"
+        )
+    built_with: dict[str, int] = {}
+    for index, reference in enumerate(references):
+        path = f"reader.built_with[{index}]"
+        if not reference.version:
+            raise InvalidRequest(f"{path}.version", "must name the version that the reader was built with")
+        if reference.subject in built_with:
+            raise InvalidRequest(f"{path}.subject", f"subject {shown(reference.subject)!r} is named twice")
+        built_with[reference.subject] = reference.version
+    return built_with
 
 
 def _nanoseconds(request: pb.SubscribeRequest) -> int:

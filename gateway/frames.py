@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MIN_HEARTBEAT, DEFAULT_HEARTBEAT, MAX_HEARTBEAT = 0.1, 10.0, 3600.0
 """Bounds of the heartbeat interval, in seconds."""
@@ -21,6 +25,8 @@ class Subscribing:
         end_sequence: The last sequence to deliver, 0 for never ending.
         skip_gaps: Go on behind what retention removed, instead of failing.
         heartbeat: Seconds between heartbeats.
+        client_name: What the reader calls itself; empty if it doesn't.
+        built_with: The schema versions that it was built with, by subject.
     """
 
     topics: tuple[str, ...]
@@ -31,6 +37,8 @@ class Subscribing:
     end_sequence: int = 0
     skip_gaps: bool = False
     heartbeat: float = DEFAULT_HEARTBEAT
+    client_name: str = ""
+    built_with: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
