@@ -288,6 +288,16 @@ class EventLog(Protocol):
         """
         ...
 
+    async def count(self, selection: Selection, after: int, through: int) -> int:
+        """Answers how many events of a selection are kept behind ``after``, up to ``through``, inclusive.
+
+        Costs at most about as much as reading these events does. What is trimmed meanwhile may be counted.
+
+        Raises:
+            StorageFailed: The log can't be read.
+        """
+        ...
+
     async def trim(
         self, topic: str, *, before_time: int | None = None, keep_bytes: int | None = None
     ) -> Trimmed:

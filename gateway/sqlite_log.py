@@ -151,6 +151,11 @@ class SqliteLog:
         await self.trim("")  # removes nothing, behind all that was appended before
         return self._kinds.stored(selection)
 
+    async def count(self, selection: Selection, after: int, through: int) -> int:
+        """Answers how many events are kept between two positions; see ``EventLog.count``."""
+        kinds, through = self._kinds.selected(selection), min(through, self._tail.head)
+        return await self._on_reader(lambda reader: reader.count(kinds, after, through))
+
     async def trim(
         self, topic: str, *, before_time: int | None = None, keep_bytes: int | None = None
     ) -> Trimmed:

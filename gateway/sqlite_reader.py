@@ -19,7 +19,7 @@ from gateway.sqlite_file import META
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.sqlite_ledger import KindName
 
@@ -55,6 +55,13 @@ SELECT CAST(group_concat(meta, '') AS BLOB) FROM (
 _ENTRIES: Final = """
 SELECT CAST(group_concat(entry, '') AS BLOB) FROM (
     SELECT entry FROM log_batch WHERE {} ORDER BY first_sequence)
+"""
+_LAST_OF_KIND: Final = """
+SELECT meta FROM log_batch INDEXED BY log_batch_by_kind
+WHERE kind = ? AND first_sequence <= ? ORDER BY first_sequence DESC LIMIT 1
+"""
+_FIRST_OF_KIND: Final = """
+SELECT meta FROM log_batch INDEXED BY log_batch_by_kind WHERE kind = ? ORDER BY first_sequence LIMIT 1
 """
 _FIRST_AT: Final = "SELECT meta FROM log_batch WHERE first_sequence >= ? ORDER BY first_sequence LIMIT 1"
 
@@ -136,6 +143,25 @@ class Reader:
             else:
                 low = meta[FIRST] + 1
         return found
+
+    def count(self, kinds: Iterable[int], after: int, through: int) -> int:
+        """Answers how many events of some kinds are kept behind ``after``, up to ``through``."""
+        total = 0
+        for kind in kinds:
+            # The lower end first: what is trimmed in between then counts, instead of all that ever was.
+            before, until = self._events_until(kind, after), self._events_until(kind, through)
+            total += max(0, until - before)
+        return total
+
+    def _events_until(self, kind: int, sequence: int) -> int:
+        """Answers how many events of a kind there ever were up to ``sequence``, at least all trimmed ones."""
+        if row := self.connection.execute(_LAST_OF_KIND, (kind, sequence)).fetchone():
+            meta = META.unpack(row[0])
+            return int(meta[EVENTS] - max(0, _last(meta) - sequence))
+        if row := self.connection.execute(_FIRST_OF_KIND, (kind,)).fetchone():
+            meta = META.unpack(row[0])
+            return int(meta[EVENTS] - meta[COUNT])
+        return 0
 
     def _scan(self, wanted: Wanted) -> tuple[list[Meta], bool]:
         packed = self._one(_SCAN, (wanted.after, wanted.head, self._rows))

@@ -236,6 +236,13 @@ async def _read(log: EventLog, model: Model, selection: Selection, part: float, 
     assert set(found) <= set(wanted)
     # What was trimmed may still be in memory; what is kept must be there.
     assert [batch for batch in found if batch in kept] == [batch for batch in wanted if batch in kept]
+    for through in (model.head + 1, (after + model.head) // 2, after):
+        counted = sum(
+            max(0, min(batch.last_sequence, through) - max(batch.first_sequence - 1, after))
+            for batch in wanted
+            if batch in kept
+        )
+        assert await log.count(selection, after, through) == counted
 
 
 async def _trim(log: EventLog, model: Model, topic: str, part: float | None, keep_bytes: int | None) -> None:
