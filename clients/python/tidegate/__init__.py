@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tidegate.admin import UNCHANGED
     from tidegate.aio import AsyncClient
     from tidegate.blocking_publisher import Publisher
     from tidegate.blocking_subscription import Subscription
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from tidegate.outgoing import NewEvent
     from tidegate.publisher import AsyncPublisher
     from tidegate.received import Batch, Event
+    from tidegate.schema_admin import SchemaCheck
+    from tidegate.schema_values import UNCHANGED
     from tidegate.subscription import AsyncSubscription
 
     EARLIEST = Start.EARLIEST
@@ -42,13 +43,14 @@ __all__ = [
     "NewEvent",
     "Published",
     "Publisher",
+    "SchemaCheck",
     "Start",
     "Subscription",
     "TidegateError",
 ]
 
 _HOMES = {
-    "UNCHANGED": "admin",
+    "UNCHANGED": "schema_values",
     "AsyncClient": "aio",
     "Publisher": "blocking_publisher",
     "Subscription": "blocking_subscription",
@@ -62,6 +64,7 @@ _HOMES = {
     "AsyncPublisher": "publisher",
     "Batch": "received",
     "Event": "received",
+    "SchemaCheck": "schema_admin",
     "AsyncSubscription": "subscription",
 }
 

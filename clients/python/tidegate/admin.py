@@ -1,137 +1,30 @@
-"""Schemas, subjects and topics with asyncio.
+"""Schemas, subjects and topics with asyncio; what is about topics stands here.
 
 Answers are the contract's own messages (``tidegate.v1``): typed by their stubs, documented in ``proto/``, and
 never a second model that must be kept in step with the first.
 """
 
-# ruff: noqa: A002 - `id` and `type` are the contract's words
-
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from google.protobuf import field_mask_pb2
 
-from tidegate.v1 import (
-    schema_pb2,
-    schema_service_pb2,
-    topic_pb2,
-    topic_service_pb2,
-)
+from tidegate.schema_admin import AsyncSchemaAdmin
+from tidegate.schema_values import UNCHANGED, Unchanged
+from tidegate.subject_admin import AsyncSubjectAdmin
+from tidegate.v1 import topic_pb2, topic_service_pb2
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from datetime import timedelta
 
-    from tidegate.connection import Connection
-
 UnknownFields = Literal["reject", "allow"]
 """What happens to events with fields that their schema version doesn't know."""
 
 
-class Unchanged:
-    """Says that a field stays as it is, where None means that it is taken away."""
-
-    def __repr__(self) -> str:
-        return "UNCHANGED"
-
-
-UNCHANGED: Final = Unchanged()
-"""The field stays as it is."""
-
-
-class AsyncAdmin:
+class AsyncAdmin(AsyncSchemaAdmin, AsyncSubjectAdmin):
     """The administrative half of ``AsyncClient``."""
-
-    _connection: Connection
-
-    async def register_schema(
-        self,
-        subject: str,
-        *,
-        files: Mapping[str, str] | Iterable[str | Path] | None = None,
-        descriptor_set: bytes | None = None,
-        root: str | Path = ".",
-    ) -> schema_pb2.SchemaVersion:
-        """Registers a schema under ``subject``, which makes the subject if it is new.
-
-        A schema that equals a version of the subject answers that version.
-
-        Args:
-            subject: The subject's name.
-            files: .proto sources: from the name that others import to the text; or paths of files to read,
-                whose names are then relative to ``root``.
-            descriptor_set: Instead of ``files``, what ``protoc --include_imports --descriptor_set_out``
-                writes.
-            root: The folder that imports are relative to (protoc's ``-I``), where ``files`` are paths.
-
-        Raises:
-            InvalidSchema: It does not compile; the violations give file, line and column.
-            IncompatibleSchema: It breaks what the subject promises; one violation a finding.
-            EventTypeTaken: One of its messages belongs to another subject.
-        """
-        answer = await self.register(subject, files=files, descriptor_set=descriptor_set, root=root)
-        return answer.schema
-
-    async def register(
-        self,
-        subject: str,
-        *,
-        files: Mapping[str, str] | Iterable[str | Path] | None = None,
-        descriptor_set: bytes | None = None,
-        root: str | Path = ".",
-    ) -> schema_service_pb2.RegisterSchemaResponse:
-        """As ``register_schema``; the answer also says whether the version was ``created``."""
-        if (files is None) == (descriptor_set is None):
-            raise TypeError("give either files or descriptor_set")
-        request = schema_service_pb2.RegisterSchemaRequest(subject=subject)
-        if descriptor_set is not None:
-            request.descriptor_set = descriptor_set
-        else:
-            request.sources.files.update(_sources(files or {}, Path(root)))
-        return await self._connection.call(
-            "SchemaService/RegisterSchema", request, schema_service_pb2.RegisterSchemaResponse
-        )
-
-    async def get_schema(
-        self, subject: str = "", *, type: str = "", version: int = 0
-    ) -> schema_pb2.SchemaVersion:
-        """Answers one version of a subject, or of the one that an event type belongs to, with descriptors.
-
-        Raises:
-            SubjectNotFound, EventTypeNotFound, SchemaVersionNotFound: It does not exist.
-        """
-        if bool(subject) == bool(type):
-            raise TypeError("give either a subject or an event type")
-        request = schema_service_pb2.GetSchemaRequest(version=version)
-        if subject:
-            request.subject = subject
-        else:
-            request.type = type
-        answer = await self._connection.call(
-            "SchemaService/GetSchema", request, schema_service_pb2.GetSchemaResponse
-        )
-        return answer.schema
-
-    async def list_schemas(self, subject: str) -> AsyncIterator[schema_pb2.SchemaVersion]:
-        """Yields the versions of a subject, oldest first, without descriptors and sources."""
-        request = schema_service_pb2.ListSchemasRequest(subject=subject)
-        async for page in self._pages(
-            "SchemaService/ListSchemas", request, schema_service_pb2.ListSchemasResponse
-        ):
-            for schema in page.schemas:
-                yield schema
-
-    async def list_subjects(self) -> AsyncIterator[schema_pb2.Subject]:
-        """Yields the subjects by name."""
-        request = schema_service_pb2.ListSubjectsRequest()
-        async for page in self._pages(
-            "SchemaService/ListSubjects", request, schema_service_pb2.ListSubjectsResponse
-        ):
-            for subject in page.subjects:
-                yield subject
 
     async def create_topic(
         self,
@@ -181,7 +74,7 @@ class AsyncAdmin:
     async def list_topics(self, pattern: str = "") -> AsyncIterator[topic_pb2.Topic]:
         """Yields the topics by name, without stats; only those that ``pattern`` matches (``shop.>``)."""
         request = topic_service_pb2.ListTopicsRequest(pattern=pattern)
-        async for page in self._pages(
+        async for page in self._connection.pages(
             "TopicService/ListTopics", request, topic_service_pb2.ListTopicsResponse
         ):
             for topic in page.topics:
@@ -233,24 +126,6 @@ class AsyncAdmin:
         await self._connection.call(
             "TopicService/DeleteTopic", request, topic_service_pb2.DeleteTopicResponse
         )
-
-    async def _pages(self, method: str, request: Any, answer: Any) -> AsyncIterator[Any]:
-        while True:
-            page = await self._connection.call(method, request, answer)
-            yield page
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
-
-
-def _sources(files: Mapping[str, str] | Iterable[str | Path], root: Path) -> dict[str, str]:
-    if isinstance(files, Mapping):
-        return dict(files)
-    texts = {}
-    for file in map(Path, files):
-        path = file if file.is_absolute() else root / file
-        texts[path.resolve().relative_to(root.resolve()).as_posix()] = path.read_text(encoding="utf-8")
-    return texts
 
 
 def _unknown_fields(policy: UnknownFields) -> Any:

@@ -1,67 +1,28 @@
 """Schemas, subjects and topics for programs without an event loop: the face of ``AsyncAdmin``."""
 
-# ruff: noqa: A002 - `id` and `type` are the contract's words
-
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from tidegate.admin import UNCHANGED, Unchanged
+from tidegate.blocking_schema_admin import SchemaAdmin
+from tidegate.blocking_subject_admin import SubjectAdmin
+from tidegate.schema_values import UNCHANGED, Unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from datetime import timedelta
-    from pathlib import Path
 
     from tidegate.admin import UnknownFields
     from tidegate.aio import AsyncClient
     from tidegate.loop_thread import LoopThread
-    from tidegate.v1 import schema_pb2, schema_service_pb2, topic_pb2
-
-_Item = TypeVar("_Item")
+    from tidegate.v1 import topic_pb2
 
 
-class Admin:
+class Admin(SchemaAdmin, SubjectAdmin):
     """The administrative half of ``Client``; see ``AsyncAdmin`` for arguments and errors."""
 
     _thread: LoopThread
     _client: AsyncClient
-
-    def register_schema(
-        self,
-        subject: str,
-        *,
-        files: Mapping[str, str] | Iterable[str | Path] | None = None,
-        descriptor_set: bytes | None = None,
-        root: str | Path = ".",
-    ) -> schema_pb2.SchemaVersion:
-        """Registers a schema under ``subject``, which makes the subject if it is new."""
-        return self.register(subject, files=files, descriptor_set=descriptor_set, root=root).schema
-
-    def register(
-        self,
-        subject: str,
-        *,
-        files: Mapping[str, str] | Iterable[str | Path] | None = None,
-        descriptor_set: bytes | None = None,
-        root: str | Path = ".",
-    ) -> schema_service_pb2.RegisterSchemaResponse:
-        """As ``register_schema``; the answer also says whether the version was ``created``."""
-        return self._thread.run(
-            self._client.register(subject, files=files, descriptor_set=descriptor_set, root=root)
-        )
-
-    def get_schema(self, subject: str = "", *, type: str = "", version: int = 0) -> schema_pb2.SchemaVersion:
-        """Answers one version of a subject, or of the subject that an event type belongs to."""
-        return self._thread.run(self._client.get_schema(subject, type=type, version=version))
-
-    def list_schemas(self, subject: str) -> Iterator[schema_pb2.SchemaVersion]:
-        """Yields the versions of a subject, oldest first, without descriptors and sources."""
-        return self._iterate(self._client.list_schemas(subject))
-
-    def list_subjects(self) -> Iterator[schema_pb2.Subject]:
-        """Yields the subjects by name."""
-        return self._iterate(self._client.list_subjects())
 
     def create_topic(
         self,
@@ -91,7 +52,7 @@ class Admin:
 
     def list_topics(self, pattern: str = "") -> Iterator[topic_pb2.Topic]:
         """Yields the topics by name, without stats; only those that ``pattern`` matches."""
-        return self._iterate(self._client.list_topics(pattern))
+        return self._thread.iterate(self._client.list_topics(pattern))
 
     def update_topic(
         self,
@@ -118,13 +79,3 @@ class Admin:
     def delete_topic(self, name: str, *, force: bool = False, etag: str = "") -> None:
         """Deletes a topic; one that holds events only with ``force``, and its events with it."""
         self._thread.run(self._client.delete_topic(name, force=force, etag=etag))
-
-    def _iterate(self, items: AsyncIterator[_Item]) -> Iterator[_Item]:
-        async def following() -> Any:
-            return await anext(items, _END)
-
-        while (item := self._thread.run(following())) is not _END:
-            yield item
-
-
-_END = object()

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from tidegate.errors import Draining, StreamStopped, TidegateError, Unreachable, error_of_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 DEFAULT_SERVER = "127.0.0.1:7420"
 """Where a gateway listens unless it is told otherwise."""
@@ -31,11 +31,13 @@ _RETRIES = {
 }
 SERVICE_CONFIG = {
     "methodConfig": [
-        # A repeated CreateTopic or DeleteTopic would report its own first attempt as an error.
+        # If these were repeated they would report their own first attempt as an error.
         {
             "name": [
                 {"service": "tidegate.v1.TopicService", "method": "CreateTopic"},
                 {"service": "tidegate.v1.TopicService", "method": "DeleteTopic"},
+                {"service": "tidegate.v1.SchemaService", "method": "DeleteSchema"},
+                {"service": "tidegate.v1.SchemaService", "method": "UpdateSubject"},
             ]
         },
         {
@@ -57,6 +59,8 @@ CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 0),
+    # What is streamed fits the default of 4 MiB; a schema with its sources need not.
+    ("grpc.max_receive_message_length", 256 * 1024 * 1024),
     # gRPC's own default grows to two minutes: too long to notice that a gateway is back.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 5_000),
@@ -139,6 +143,47 @@ class Connection:
         except grpc.aio.AioRpcError as error:
             # All that gRPC's error says is in ours; its traceback would only bury it.
             raise error_of_call(error, self.server) from None
+
+    async def pages(self, method: str, request: Any, answer: type[_Answer]) -> AsyncIterator[Any]:
+        """Calls a method that lists, page by page; ``request`` has a page_token.
+
+        Raises:
+            TidegateError: A call failed; its class says why.
+        """
+        while True:
+            page: Any = await self.call(method, request, answer)
+            yield page
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+    async def stream(
+        self, method: str, request: Message, answer: type[_Answer], *, endless: bool = False
+    ) -> AsyncIterator[_Answer]:
+        """Calls a method that answers a stream, and yields its parts; to close the iterator ends the call.
+
+        Args:
+            method: As in ``call``.
+            request: What it takes.
+            answer: What it answers, part by part.
+            endless: Whether it may take longer than any other call.
+
+        Raises:
+            TidegateError: The call failed; its class says why.
+        """
+        open_stream = self._open().unary_stream(
+            f"/tidegate.v1.{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        call = open_stream(request, timeout=None if endless else self._timeout)
+        try:
+            async for part in call:
+                yield part
+        except grpc.aio.AioRpcError as error:
+            raise error_of_call(error, self.server) from None
+        finally:
+            call.cancel()
 
     def stream_publish(self, answer: Callable[[bytes], Any]) -> grpc.aio.StreamStreamCall[bytes, Any]:
         """Opens a PublishStream; requests are given as bytes."""

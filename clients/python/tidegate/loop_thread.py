@@ -8,9 +8,10 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
 _Result = TypeVar("_Result")
+_END = object()
 
 _forks = 0
 
@@ -54,6 +55,15 @@ class LoopThread:
         except BaseException:
             future.cancel()
             raise
+
+    def iterate(self, items: AsyncIterator[_Result]) -> Iterator[_Result]:
+        """Yields what ``items`` yields, each as it is asked for."""
+
+        async def following() -> Any:
+            return await anext(items, _END)
+
+        while (item := self.run(following())) is not _END:
+            yield item
 
     def call_soon(self, function: Callable[[], object]) -> None:
         """Has the thread call a function soon."""
