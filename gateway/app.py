@@ -27,6 +27,7 @@ from gateway.subscriber import Subscriber
 from gateway.telemetry import set_up_logging
 from gateway.topic_service import TopicService
 from gateway.topics import Topics
+from gateway.typed_service import TypedServices
 from registry.errors import TidegateError
 from registry.registry import Registry
 from registry.schema import SchemaLimits
@@ -117,7 +118,9 @@ class Gateway:
         self._server = grpc.aio.server(
             interceptors=(ErrorInterceptor(), TelemetryInterceptor(), self._limits), options=_OPTIONS
         )
-        self._server.add_generic_rpc_handlers((self._events.handlers(),))
+        self._server.add_generic_rpc_handlers(
+            (self._events.handlers(), TypedServices(self._events, registry))
+        )
         schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(SchemaService(registry), self._server)
         topic_service_pb2_grpc.add_TopicServiceServicer_to_server(
             TopicService(topics, registry, log, retention), self._server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -38,10 +39,12 @@ if TYPE_CHECKING:
     from gateway.log import Placed
     from gateway.publisher import Publisher
     from gateway.subscriber import Subscriber
+    from registry.typed import TypedService
 
     Context = grpc.aio.ServicerContext[Any, Any]
 
 SERVICE = "tidegate.v1.EventService"
+ALL_TOPICS = ">"
 MAX_CLIENT_NAME, MAX_BUILT_WITH = 255, 100
 """Bytes of a reader's name, and schema versions that it names."""
 RESPONSE_BYTES = 1024 * 1024
@@ -51,7 +54,7 @@ LATEST_TIME = 2**63 - 1
 
 
 class EventService:
-    """The RPCs of ``tidegate.v1.EventService``."""
+    """The RPCs of ``tidegate.v1.EventService``; with ``typed``, those of that typed service."""
 
     def __init__(self, publisher: Publisher, subscriber: Subscriber) -> None:
         self._publisher = publisher
@@ -69,13 +72,13 @@ class EventService:
             },
         )
 
-    async def publish(self, raw: bytes, context: Context) -> bytes:
+    async def publish(self, raw: bytes, context: Context, typed: TypedService | None = None) -> bytes:
         """Appends all batches of a request, or none."""
         request = self._publisher.parse(raw)
-        answer = await self._publisher.publish(request, caller(context))
+        answer = await self._publisher.publish(request, caller(context), typed=typed)
         return _published(await asyncio.shield(answer)).SerializeToString()
 
-    async def publish_stream(self, _: object, context: Context) -> None:
+    async def publish_stream(self, _: object, context: Context, typed: TypedService | None = None) -> None:
         """Serves pipelined publish requests."""
 
         async def read() -> bytes | None:
@@ -86,16 +89,17 @@ class EventService:
             for response in _responses(outcomes):
                 await context.write(response)
 
-        stream = PublishStream(self._publisher, caller(context), read, write)
+        stream = PublishStream(self._publisher, caller(context), read, write, typed)
         self._streams.add(stream)
         try:
             await stream.run()
         finally:
             self._streams.discard(stream)
 
-    async def subscribe(self, raw: bytes, context: Context) -> None:
+    async def subscribe(self, raw: bytes, context: Context, typed: TypedService | None = None) -> None:
         """Serves one subscription."""
-        async with aclosing(self._subscriber.subscribe(_subscribing(raw))) as frames:
+        wanted = _typed(_subscribing(raw), typed) if typed else _subscribing(raw)
+        async with aclosing(self._subscriber.subscribe(wanted)) as frames:
             async for frame in frames:
                 await context.write(frame if isinstance(frame, bytes) else _encode(frame))
                 if isinstance(frame, DrainingFrame):
@@ -197,6 +201,27 @@ def _built_with(references: Sequence[SchemaReference]) -> dict[str, int]:
             raise InvalidRequest(f"{path}.subject", f"subject {shown(reference.subject)!r} is named twice")
         built_with[reference.subject] = reference.version
     return built_with
+
+
+def _typed(wanted: Subscribing, typed: TypedService) -> Subscribing:
+    """Answers what is wanted of a typed service.
+
+    Raises:
+        InvalidRequest: Another type than the service's is.
+    """
+    for index, event_type in enumerate(wanted.types):
+        if event_type != typed.type:
+            raise InvalidRequest(
+                f"types[{index}]",
+                f"is {shown(event_type)!r}, but this service is for {typed.type} alone: leave it out, or "
+                f"subscribe with tidegate.v1.EventService",
+            )
+    return replace(
+        wanted,
+        topics=wanted.topics or (ALL_TOPICS,),
+        types=(typed.type,),
+        built_with={typed.subject: typed.version},
+    )
 
 
 def _nanoseconds(request: pb.SubscribeRequest) -> int:

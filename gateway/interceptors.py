@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _HEALTH = "/grpc.health."
 _PUBLISH = "/tidegate.v1.EventService/Publish"  # reads its own bytes, as every request of a PublishStream
+_TYPED = "/tidegate.typed."
 _REGISTER = "/tidegate.v1.SchemaService/RegisterSchema"
 CALL_BYTES = 1024 * 1024
 """A request that neither publishes nor registers a schema; what such a one may hold is far below."""
@@ -208,7 +209,7 @@ class LimitInterceptor(_Around):
             maximum = self._schema_bytes
             if size > maximum + _SCHEMA_ENVELOPE:
                 check_limit("max_bytes", size, maximum, "bytes")
-        elif method != _PUBLISH and size > CALL_BYTES:
+        elif not _publishes(method) and size > CALL_BYTES:
             raise LimitExceeded("max_call_bytes", CALL_BYTES, size, "the request's size")
 
     def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:
@@ -245,6 +246,11 @@ class LimitInterceptor(_Around):
                 self._open -= 1
 
         return handle
+
+
+def _publishes(method: str) -> bool:
+    """Tells whether a method is Publish, of EventService or of a typed service."""
+    return method == _PUBLISH or (method.startswith(_TYPED) and "/Publish" in method)
 
 
 def _decode(method: str, raw: bytes, deserialize: Deserializer) -> Any:

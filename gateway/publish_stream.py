@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from gateway.log import Placed
     from gateway.publisher import Publisher
+    from registry.typed import TypedService
 
 UNANSWERED = 1_000
 """Requests of one stream that may wait for their answers, and likewise the fields at fault that these
@@ -38,11 +39,13 @@ class PublishStream:
         caller: str,
         read: Callable[[], Awaitable[bytes | None]],
         write: Callable[[list[Outcome]], Awaitable[None]],
+        typed: TypedService | None = None,
     ) -> None:
         self._publisher = publisher
         self._caller = caller
         self._read = read
         self._write = write
+        self._typed = typed
         self._unanswered: deque[asyncio.Future[tuple[Placed, ...]] | TidegateError] = deque()
         self._settled = _Signal()
         self._room = _Signal()
@@ -97,7 +100,7 @@ class PublishStream:
                 self._chain = Chain()
             if self._stopped:
                 raise StreamStopped
-            answer = await self._publisher.publish(request, self._caller, self._chain)
+            answer = await self._publisher.publish(request, self._caller, self._chain, self._typed)
         except TidegateError as error:  # those queued before it stay good: their chain is not broken
             self._stopped = self._chain is not None
             forget_origin(error)  # it may wait long for a client that doesn't read

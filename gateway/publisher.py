@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from gateway import wire
 from gateway.errors import Draining, TopicNotFound
 from gateway.log import Append, NewBatch, RequestKey
 from registry.errors import InvalidRequest, LimitExceeded, TidegateError
+from registry.names import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.wire import BatchHeader, PublishRequest
     from registry.checking.validator import BatchValidator
     from registry.registry import Registry
+    from registry.typed import TypedService
 
 MAX_REQUEST_ID_BYTES = 128
 TURN_BYTES = 256 * 1024
@@ -59,7 +61,11 @@ class Publisher:
         )
 
     async def publish(
-        self, request: PublishRequest, caller: str, chain: Chain | None = None
+        self,
+        request: PublishRequest,
+        caller: str,
+        chain: Chain | None = None,
+        typed: TypedService | None = None,
     ) -> asyncio.Future[tuple[Placed, ...]]:
         """Checks a request and queues it for the log; the answer is there when it is durable.
 
@@ -69,6 +75,7 @@ class Publisher:
             request: The request, its batches still bytes.
             caller: The identity that the request_id belongs to.
             chain: Ties the request to those before it: after a failed one it is not appended.
+            typed: The typed service that the request was made to: it says the batches' type and version.
 
         Raises:
             InvalidRequest, InvalidEvents, LimitExceeded, RequestIdReused, TopicNotFound, EventTypeNotFound,
@@ -78,7 +85,7 @@ class Publisher:
         _require_complete(request)
         await self._pending.acquire(request.size)
         try:
-            answer = await self._submit(request, caller, chain)
+            answer = await self._submit(request, caller, chain, typed)
         except BaseException:
             self._pending.release(request.size)
             raise
@@ -97,17 +104,17 @@ class Publisher:
             forget_origin(error)
 
     async def _submit(
-        self, request: PublishRequest, caller: str, chain: Chain | None
+        self, request: PublishRequest, caller: str, chain: Chain | None, typed: TypedService | None
     ) -> asyncio.Future[tuple[Placed, ...]]:
         if self._draining:
             raise Draining
-        key = _request_key(request, caller) if request.request_id else None
+        key = _request_key(request, caller, typed) if request.request_id else None
         if key and (known := await self._log.recall(key)) is not None:
             answer = asyncio.get_running_loop().create_future()
             answer.set_result(known)
             return answer
         held_against: dict[str, Topic] = {}
-        batches = await self._check_all(request.batches, held_against)
+        batches = await self._check_all(request.batches, held_against, typed)
         for name in request.expected:
             self._topics.get(name)
         for topic in held_against.values():
@@ -120,23 +127,29 @@ class Publisher:
         if self._topics.accepting(topic.name).create_time != topic.create_time:
             raise TopicNotFound(topic.name)
 
-    async def _check_all(self, batches: Sequence[bytes], held_against: dict[str, Topic]) -> list[NewBatch]:
+    async def _check_all(
+        self, batches: Sequence[bytes], held_against: dict[str, Topic], typed: TypedService | None
+    ) -> list[NewBatch]:
         checked: list[NewBatch] = []
         held = 0
         for index, data in enumerate(batches):
-            checked.append(await self._check(data, f"batches[{index}]", held_against))
+            checked.append(await self._check(data, f"batches[{index}]", held_against, typed))
             held += len(data)
             if held > TURN_BYTES:
                 held = 0
                 await asyncio.sleep(0)
         return checked
 
-    async def _check(self, data: bytes, path: str, held_against: dict[str, Topic]) -> NewBatch:
+    async def _check(
+        self, data: bytes, path: str, held_against: dict[str, Topic], typed: TypedService | None
+    ) -> NewBatch:
         """Answers the batch as it is to be stored, if all its events hold against their schema.
 
         Notes the topic in ``held_against``, as it was when a batch of the request was first held against it.
         """
         header = wire.parse_batch_header(data, path)
+        if typed:
+            header = _completed(header, typed, path)
         self._require_batch_in_limits(header, data, path)
         topic = self._topics.accepting(header.topic)
         held_against.setdefault(header.topic, topic)
@@ -195,6 +208,23 @@ def _require_complete(request: PublishRequest) -> None:
         raise InvalidRequest("request_id", f"must have at most {MAX_REQUEST_ID_BYTES} bytes")
 
 
+def _completed(header: BatchHeader, typed: TypedService, path: str) -> BatchHeader:
+    """Answers a header with the type and the version that a typed service says."""
+    if header.type not in ("", typed.type):
+        raise InvalidRequest(
+            f"{path}.type",
+            f"is {shown(header.type)!r}, but this service is for {typed.type} alone: leave it out, or "
+            f"publish to the service of that type",
+        )
+    if header.schema_version not in (0, typed.version):
+        raise InvalidRequest(
+            f"{path}.schema_version",
+            f"is {header.schema_version}, but this service is for version {typed.version} alone: leave it "
+            f"out, or publish to the service of that version",
+        )
+    return replace(header, type=typed.type, schema_version=typed.version)
+
+
 def _require(limit: str, maximum: int, actual: int, what: str, field: str) -> None:
     if actual > maximum:
         raise LimitExceeded(limit, maximum, actual, f"{what} of {field}" if field else what, field)
@@ -205,13 +235,15 @@ def forget_origin(error: TidegateError) -> None:
     error.__traceback__ = error.__cause__ = error.__context__ = None
 
 
-def _request_key(request: PublishRequest, caller: str) -> RequestKey:
+def _request_key(request: PublishRequest, caller: str, typed: TypedService | None) -> RequestKey:
     """Names a request by its content: what stands in it, not how its outer message was encoded."""
     digest = hashlib.sha256()
     for batch in request.batches:
         digest.update(len(batch).to_bytes(8, "big"))
         digest.update(batch)
     digest.update(repr(sorted(request.expected.items())).encode())
+    if typed:
+        digest.update(f"{typed.type} {typed.version}".encode())
     return RequestKey(caller, request.request_id, digest.digest())
 
 
