@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "serve": "Run a gateway until Ctrl-C or SIGTERM, then drain it.",
-    "schema": "Register and read schemas.",
+    "schema": "Check, register, read, compare and delete schemas.",
     "topic": "Make, change, read and delete topics.",
     "publish": "Publish events from JSON lines.",
     "subscribe": "Write events as JSON lines, until Ctrl-C.",

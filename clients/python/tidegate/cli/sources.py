@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import click
@@ -13,7 +14,20 @@ _IMPORT = re.compile(
 )
 
 
-def collect_sources(files: tuple[Path, ...], folders: tuple[Path, ...]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files of a schema, by the names under which they are imported.
+
+    Attributes:
+        texts: What they say.
+        paths: Where they were found, as the command line has it.
+    """
+
+    texts: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
+
+
+def collect_sources(files: tuple[Path, ...], folders: tuple[Path, ...]) -> Sources:
     """Reads the files and what they import, by the names under which they are imported.
 
     A name is the path below the first of ``folders`` that holds the file; without folders, each file's own
@@ -49,15 +63,15 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def _read_with_imports(found: dict[str, Path], roots: tuple[Path, ...]) -> dict[str, str]:
-    sources: dict[str, str] = {}
+def _read_with_imports(found: dict[str, Path], roots: tuple[Path, ...]) -> Sources:
+    sources = Sources()
     waiting = dict(found)
     while waiting:
         name, path = waiting.popitem()
-        sources[name] = _read(path)
-        for imported in _IMPORT.findall(sources[name]):
+        sources.texts[name], sources.paths[name] = _read(path), path
+        for imported in _IMPORT.findall(sources.texts[name]):
             file = _locate(imported, roots)
-            if imported not in sources and file is not None:
+            if imported not in sources.texts and file is not None:
                 waiting[imported] = file
     return sources
 

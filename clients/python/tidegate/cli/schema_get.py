@@ -1,0 +1,89 @@
+"""``tidegate schema get``: shows a schema version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tidegate.cli.output import format_time, json_option, write_facts, write_json
+from tidegate.cli.session import run
+from tidegate.cli.values import format_examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tidegate.schema_admin import View
+    from tidegate.v1 import schema_pb2
+
+
+@click.command(
+    epilog=format_examples(
+        "tidegate schema get flights",
+        "tidegate schema get flights --version 1 --json",
+        "tidegate schema get flights --canonical",
+        "tidegate schema get flights --descriptor-set flights.binpb",
+    )
+)
+@click.argument("subject")
+@click.option("--version", type=click.IntRange(1, 2**32 - 1), help="Default: the latest one.")
+@click.option("--canonical", "view", flag_value="canonical", help="Print its files from its descriptors.")
+@click.option("--typed", "view", flag_value="typed", help="Print all files that its typed streams need.")
+@click.option(
+    "--descriptor-set",
+    "out",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write its FileDescriptorSet to a file.",
+)
+@json_option
+@click.pass_obj
+def get(
+    server: str,
+    subject: str,
+    version: int | None,
+    view: View | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show a schema version: its facts, and its sources if it was registered with them.
+
+    A deleted version is shown only if it is named.
+    """
+    answer = run(server, lambda client: client.read_schema(subject, version=version or 0, view=view))
+    if out:
+        _write_bytes(out, answer.schema.descriptor_set)
+    elif as_json:
+        write_json(answer if view else answer.schema)
+    elif view:
+        _write_files(answer.typed.files if view == "typed" else answer.canonical.files)
+    else:
+        write_facts(list(_facts(answer.schema)))
+        click.echo()
+        _write_files(answer.schema.sources.files)
+
+
+def _facts(version: schema_pb2.SchemaVersion) -> Iterator[tuple[str, str]]:
+    yield "subject", version.subject
+    yield "version", str(version.version)
+    yield "types", ", ".join(version.types)
+    yield "created", format_time(version.create_time)
+    if version.HasField("delete_time"):
+        yield "deleted", format_time(version.delete_time)
+    if version.references:
+        yield "references", ", ".join(f"{each.subject}@{each.version}" for each in version.references)
+    yield "fingerprint", version.fingerprint
+
+
+def _write_files(files: Mapping[str, str]) -> None:
+    for number, (name, text) in enumerate(sorted(files.items())):
+        click.echo("\n" * bool(number) + f"// {name}\n{text.rstrip()}")
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise click.ClickException(f"{path} can't be written: {error.strerror}.") from error
