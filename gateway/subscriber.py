@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from gateway import wire
+from gateway.cutting import part
 from gateway.errors import EventsRemoved, SequenceOutOfRange, TopicNotFound
 from gateway.frames import CaughtUp, DrainingFrame, Frame, Gap, Heartbeat, Opened, Subscribing
 from gateway.gaps import Gaps
@@ -218,7 +219,7 @@ class Subscription:
         ):
             return batches
         return [
-            _part(batch, self._position + 1, end)
+            part(batch, self._position + 1, end)
             for batch in batches
             if batch.first_sequence <= end and batch.append_time >= from_time
         ]
@@ -266,13 +267,3 @@ def _start(wanted: Subscribing, bounds: Bounds) -> int:
             f"{wanted.end_sequence} lies before the start, which is at sequence {start + 1}",
         )
     return start
-
-
-def _part(batch: StoredBatch, first: int, last: int) -> StoredBatch:
-    """Answers the events of a batch whose sequences lie between the two, both inclusive."""
-    first, last = max(first, batch.first_sequence), min(last, batch.last_sequence)
-    count = last - first + 1
-    if count == batch.count:
-        return batch
-    entry = wire.cut(batch.entry, first - batch.first_sequence, count, first)
-    return batch._replace(first_sequence=first, count=count, entry=entry)

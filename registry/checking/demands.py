@@ -8,7 +8,7 @@ required field is missing below a map's entry (protobuf 5.29 to 7.36).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import protovalidate
 
@@ -21,8 +21,17 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.descriptor_pool import DescriptorPool
 
-_RULES = 1159
+_RULES: Final = 1159
 """The number of the extensions ``buf.validate.message``, ``.oneof`` and ``.field``."""
+_SMALL: Final = 16 * 1024
+"""Up to how many bytes an event is told all rules that it breaks: each item of a list may break some."""
+
+
+class BrokenRule(NamedTuple):
+    """A rule that an event breaks: where, without indexes and keys, and the words for it."""
+
+    field: str
+    violation: Violation
 
 
 class Demands:
@@ -64,14 +73,22 @@ class Demands:
             batch: As ``met`` takes it.
             path: Of the event's data.
         """
+        broken = self._broken(batch, path, fail_fast=True)
+        return broken[0].violation if broken else None
+
+    def broken_rules(self, batch: bytes, path: str) -> list[BrokenRule]:
+        """Answers the rules that a batch of a single, complete event breaks; of a large one the first."""
+        return self._broken(batch, path, fail_fast=len(batch) > _SMALL)
+
+    def _broken(self, batch: bytes, path: str, *, fail_fast: bool) -> list[BrokenRule]:
         if self._rules is None:
-            return None
+            return []
         typed: Any = self._batch.FromString(batch)
         try:
-            found = self._rules.collect_violations(typed.events[0].data, fail_fast=True)
+            found = self._rules.collect_violations(typed.events[0].data, fail_fast=fail_fast)
         except (protovalidate.EvaluationError, TypeError) as error:
-            return Violation(path, f"a rule can't be evaluated on it: {error}")
-        return _worded(found[0], path) if found else None
+            return [BrokenRule(path, Violation(path, f"a rule can't be evaluated on it: {error}"))]
+        return [_worded(violation, path) for violation in found]
 
 
 def _has_rules(descriptor: Descriptor) -> bool:
@@ -82,11 +99,13 @@ def _has_rules(descriptor: Descriptor) -> bool:
     )
 
 
-def _worded(violation: protovalidate.Violation, path: str) -> Violation:
+def _worded(violation: protovalidate.Violation, path: str) -> BrokenRule:
     proto = violation.proto
-    where = path
+    field = where = path
     for element in proto.field.elements if proto.field else ():
+        field += f".{element.field_name}"
         where += f".{element.field_name}"
         if element.subscript is not None:
             where += f"[{subscript(element.subscript.value)}]"
-    return Violation(where, proto.message or f"rule {proto.rule_id} is broken", proto.rule_id)
+    words = Violation(where, proto.message or f"rule {proto.rule_id} is broken", proto.rule_id)
+    return BrokenRule(field, words)

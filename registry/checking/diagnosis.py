@@ -81,6 +81,11 @@ class _Kind:
         return f"{path}.{name}[{index}]" if field.is_repeated else f"{path}.{name}"
 
 
+def in_version(schema_version: int) -> str:
+    """Answers the words that name a schema version behind a sentence; none for 0."""
+    return f" in schema version {schema_version}" if schema_version else ""
+
+
 class Diagnosis:
     """Walks the bytes of messages along their descriptors, to say what a parser would only refuse.
 
@@ -92,7 +97,7 @@ class Diagnosis:
 
     def __init__(self, schema_version: int = 0) -> None:
         """Takes the version to name, 0 for messages that are not of a schema."""
-        self._in_version = f" in schema version {schema_version}" if schema_version else ""
+        self._in_version = in_version(schema_version)
         self._kinds: dict[str, _Kind] = {}
         self._left = RECORDS
 

@@ -9,7 +9,7 @@ tree that comes out. Only an event type with required fields or rules has a seco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, EncodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from registry.checking.demands import Demands
-from registry.checking.diagnosis import RECORDS, Diagnosis
+from registry.checking.diagnosis import RECORDS, Diagnosis, in_version
 from registry.checking.envelope import (
     BATCH,
     DEEPEST,
@@ -40,7 +40,11 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import Message
 
+    from registry.checking.demands import BrokenRule
+
 _EVENTS: Final = 16
+_EVENT, _DATA = "event", "data"
+"""Paths, where there is no request that they could begin with."""
 _DISCARD_LEVELS: Final = 60
 """``DiscardUnknownFields()`` silently leaves what lies deeper than 62 messages as it is."""
 _SMALL: Final = 4096
@@ -62,6 +66,21 @@ class CheckedBatch:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """All that is wrong with one event.
+
+    Attributes:
+        unparsable: Whether its data does not parse as the event type, or lacks required fields.
+        has_unknown: Whether its data parses, and has fields that the schema version does not know.
+        rules: What it breaks, if it is not unparsable; of a large event the first.
+    """
+
+    unparsable: bool = False
+    has_unknown: bool = False
+    rules: tuple[BrokenRule, ...] = ()
+
+
 class BatchValidator:
     """Checks batches of one event type against one schema version. Stateless between calls.
 
@@ -78,7 +97,7 @@ class BatchValidator:
         Args:
             pool: Holds the files of the schema version, and nothing of another; the twins are added to it.
             type_name: The full name of a message of the pool.
-            schema_version: The version of the pool's files.
+            schema_version: The version of the pool's files; 0 if it has none yet.
 
         Raises:
             KeyError: The pool has no such message.
@@ -107,18 +126,21 @@ class BatchValidator:
             canonical, count = _canonical(data)
         except (DecodeError, EncodeError):
             raise self._rejection(data, path, allow_unknown=allow_unknown) from None
-        if not self._passes(canonical, allow_unknown=allow_unknown):
+        if not self.passes(canonical, allow_unknown=allow_unknown):
             raise self._rejection(canonical, path, allow_unknown=allow_unknown)
         return CheckedBatch(canonical, count)
 
-    def _passes(self, canonical: bytes, *, allow_unknown: bool) -> bool:
-        """Tells whether all events of a canonical batch pass."""
-        return self._has_shape(canonical, allow_unknown=allow_unknown) and (
+    def passes(self, canonical: bytes, *, allow_unknown: bool) -> bool:
+        """Tells whether all events of a canonical batch pass, or of several, one behind the other."""
+        return self.has_shape(canonical, allow_unknown=allow_unknown) and (
             not self._demands or self._demands.met(canonical)
         )
 
-    def _has_shape(self, canonical: bytes, *, allow_unknown: bool) -> bool:
-        """Tells whether all events parse as the event type, without fields that must not be there."""
+    def has_shape(self, canonical: bytes, *, allow_unknown: bool) -> bool:
+        """Tells whether all events parse as the event type, without fields that must not be there.
+
+        Takes what ``passes`` takes, and leaves out what the event type demands beyond its shape.
+        """
         try:
             frame: Any = self._frame.FromString(framed(canonical))
         except DecodeError:
@@ -140,6 +162,33 @@ class BatchValidator:
         except DecodeError:
             return False
         return True
+
+    def faults(self, event: bytes, *, shape: bool = True, demands: bool = True) -> Faults:
+        """Tells all that is wrong with the only event of a canonical batch.
+
+        Args:
+            event: The batch.
+            shape: Whether something may be wrong with its shape.
+            demands: Whether something else may be.
+        """
+        if shape and demands and not self.has_shape(event, allow_unknown=True):
+            return Faults(unparsable=True)
+        has_unknown = shape and not self.has_shape(event, allow_unknown=False)
+        if not demands or not self._demands:
+            return Faults(has_unknown=has_unknown)
+        if not self._demands.is_complete(event):
+            return Faults(unparsable=True, has_unknown=has_unknown)
+        return Faults(has_unknown=has_unknown, rules=tuple(self._demands.broken_rules(event, _DATA)))
+
+    def word(self, event: bytes, faults: Faults) -> list[Violation]:
+        """Words what ``faults`` found, with paths from the event on: ``data.amount_cents``."""
+        words = _Words(Diagnosis(), Diagnosis(self._schema_version))
+        wanted = [False] * faults.has_unknown + [True] * faults.unparsable
+        found = [self._violation(event, _EVENT, words, allow_unknown=allow) for allow in wanted]
+        return [
+            *(replace(each, field=each.field.removeprefix(f"{_EVENT}.")) for each in found),
+            *(rule.violation for rule in faults.rules),
+        ]
 
     def _rejection(self, data: bytes, path: str, *, allow_unknown: bool) -> InvalidEvents:
         header, events, broken = _split(data)
@@ -168,7 +217,7 @@ class BatchValidator:
             canonical, _ = _canonical(batch)
         except (DecodeError, EncodeError):
             return False
-        return self._passes(canonical, allow_unknown=allow_unknown)
+        return self.passes(canonical, allow_unknown=allow_unknown)
 
     def _violation(self, batch: bytes, path: str, words: _Words, *, allow_unknown: bool) -> Violation:
         """Words what is wrong with the only event of a batch."""
@@ -195,11 +244,9 @@ class BatchValidator:
             self._frame.FromString(framed(batch))
         except DecodeError:
             return Violation(path, f"does not parse as {self._type.full_name}")
-        if self._has_shape(batch, allow_unknown=allow_unknown):
+        if self.has_shape(batch, allow_unknown=allow_unknown):
             return None
-        what = (
-            f"has fields that {self._type.full_name} does not know in schema version {self._schema_version}"
-        )
+        what = f"has fields that {self._type.full_name} does not know{in_version(self._schema_version)}"
         return Violation(path, what)
 
     def _missing(self, batch: bytes, data: bytes, path: str, words: _Words) -> Violation | None:
