@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 _HEALTH = "/grpc.health."
 _PUBLISH = "/tidegate.v1.EventService/Publish"  # reads its own bytes, as every request of a PublishStream
 _TYPED = "/tidegate.typed."
-_REGISTER = "/tidegate.v1.SchemaService/RegisterSchema"
+_WITH_SCHEMA = frozenset(f"/tidegate.v1.SchemaService/{name}" for name in ("RegisterSchema", "CheckSchema"))
 CALL_BYTES = 1024 * 1024
-"""A request that neither publishes nor registers a schema; what such a one may hold is far below."""
+"""A request that neither publishes nor carries a schema; what such a one may hold is far below."""
 _SCHEMA_ENVELOPE = 1024 * 1024
-"""What a registration may have besides its schema: names, lengths, and files that the gateway supplies."""
+"""What a request may have besides its schema: names, lengths, and files that the gateway supplies."""
 
 _log = structlog.get_logger("tidegate.rpc")
 
@@ -205,7 +205,7 @@ class LimitInterceptor(_Around):
         return handle, None
 
     def _require_size(self, method: str, size: int) -> None:
-        if method == _REGISTER:
+        if method in _WITH_SCHEMA:
             maximum = self._schema_bytes
             if size > maximum + _SCHEMA_ENVELOPE:
                 check_limit("max_bytes", size, maximum, "bytes")

@@ -94,6 +94,10 @@ class Topics:
         """Answers all topics by name."""
         return sorted(self._topics.values(), key=lambda topic: topic.name)
 
+    def of_subject(self, subject: str) -> list[Topic]:
+        """Answers the topics of a subject by name."""
+        return [topic for topic in self.all() if topic.subject == subject]
+
     def get(self, name: str) -> Topic:
         """Answers a topic.
 
