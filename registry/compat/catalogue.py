@@ -123,4 +123,35 @@ _STRUCTURE = (
     ),
 )
 
-RULES: Mapping[str, Rule] = {rule.id: rule for rule in _STRUCTURE}
+
+def _rule(rule_id: str, title: str, *, backward: str = "", forward: str = "") -> Rule:
+    """Answers a rule about ``buf.validate`` rules, whatever the encoding: a reason breaks a way."""
+    row = {
+        Way.BACKWARD: Cell(
+            Verdict.BREAKS if backward else Verdict.FINE,
+            backward or "Whatever the old version lets through, the new one does, too.",
+        ),
+        Way.FORWARD: Cell(
+            Verdict.BREAKS if forward else Verdict.FINE,
+            forward or "Whatever the new version lets through, the old one does, too.",
+        ),
+    }
+    return Rule(rule_id, title, buf=False, lineage=False, cells=cells_of(row, row))
+
+
+_REFUSED = "Stored events, and those of producers that know the old rules alone, are refused by the new ones."
+_ADMITTED = "Readers that rely on the old rules meet values that these refuse."
+_VALIDATE = (
+    _rule("RULE_ADDED", "values that were taken need no new rule to pass", backward=_REFUSED),
+    _rule("RULE_TIGHTENED", "a rule keeps taking the values that it took", backward=_REFUSED),
+    _rule("RULE_LOOSENED", "a rule keeps refusing the values that it refused", forward=_ADMITTED),
+    _rule("RULE_REMOVED", "what a rule refused stays refused", forward=_ADMITTED),
+    _rule(
+        "RULE_CHANGED",
+        "a rule is not replaced by another one",
+        backward=_REFUSED,
+        forward=_ADMITTED,
+    ),
+)
+
+RULES: Mapping[str, Rule] = {rule.id: rule for rule in (*_STRUCTURE, *_VALIDATE)}

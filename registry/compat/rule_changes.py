@@ -1,0 +1,226 @@
+"""What changed between two demands on a value: which rules, and which values are not allowed any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from registry.compat.allowed import Anything
+from registry.compat.rule_values import Demand, cel_aspects, read_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from registry.compat.rule_carriers import FieldCarrier, MessageCarrier
+    from registry.compat.rule_trial import RuleTrial
+    from registry.compat.rule_values import Aspect
+
+NO_DEMAND = Demand({}, Anything())
+_PARTS = {
+    "repeated.items": "an item of {}",
+    "map.keys": "a key of {}",
+    "map.values": "a value of {}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """Rules of one field or message that changed.
+
+    Attributes:
+        path: Full name of what carries them.
+        before: The old version's rules that don't say the same any more, as text by name.
+        after: The new version's.
+        refused: What the old version takes and the new one refuses, in words that follow "that send"; empty
+            if nothing.
+        admitted: What the new version takes and the old one refuses; empty if nothing.
+        field: The field, as the old version has it, or else the new one; None for a message or oneof.
+        message: The message that it is in, as the new version has it.
+        existed: Whether what carries them is in both versions.
+    """
+
+    path: str
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    refused: str
+    admitted: str
+    field: FieldCarrier | None
+    message: MessageCarrier
+    existed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RuledField:
+    """A field as one version has it, and what that asks of it.
+
+    Attributes:
+        field: The field; None if the version does not have it.
+        demand: What its rules ask.
+        message: Full name of its message.
+        trial: Asks protovalidate.
+    """
+
+    field: FieldCarrier | None
+    demand: Demand
+    message: str
+    trial: RuleTrial = field(repr=False)
+
+    @property
+    def has_presence(self) -> bool:
+        """Whether not being set is something else than being zero."""
+        return self.field is None or self.field.has_presence
+
+    def takes_absence(self) -> bool:
+        """Tells whether it may be left out."""
+        if self.field is None or self.demand.ignored:
+            return True
+        if self.demand.required:
+            return False
+        return self.has_presence or self.demand.spares_zero or self.takes_zero()
+
+    def takes_zero(self) -> bool:
+        """Tells whether zero passes the rules about its value; if only protovalidate knows, asks it."""
+        known = self.demand.takes_zero()
+        if known is None and self.field is not None and not self.has_presence:
+            return self.trial.takes_default(self.message, self.field.number)
+        return known is not False
+
+
+def field_changes(old: RuledField, new: RuledField, message: MessageCarrier) -> Iterator[RuleChange]:
+    """Answers how the rules of a field changed that one version has, or both."""
+    carrier = old.field or new.field
+    if carrier is None:
+        return
+    name = f"`{carrier.name}`"
+    if old.field is None or new.field is None:
+        yield from _lone_changes(old, new, carrier, message)
+        return
+    yield from _absence_changes(old, new, carrier, message)
+    nonzero = old.has_presence != new.has_presence or (
+        not new.has_presence and any(it.demand.required or it.demand.spares_zero for it in (old, new))
+    )
+    yield from _value_changes(old.demand, new.demand, name, carrier, message, nonzero=nonzero)
+    for part in old.demand.parts.keys() | new.demand.parts.keys():
+        demands = (it.demand.parts.get(part, NO_DEMAND) for it in (old, new))
+        yield from _element_changes(*demands, _PARTS[part].format(name), carrier, message)
+
+
+def _lone_changes(
+    old: RuledField, new: RuledField, carrier: FieldCarrier, message: MessageCarrier
+) -> Iterator[RuleChange]:
+    """Answers what a new field asks of events that lack it, or a removed one asked."""
+    refused, admitted = not new.takes_absence(), not old.takes_absence()
+    if refused or admitted:
+        absent = f"no `{carrier.name}`"
+        before, after = ({} if it.field is None else _against_absence(it.demand) for it in (old, new))
+        yield RuleChange(
+            carrier.path,
+            before,
+            after,
+            absent if refused else "",
+            absent if admitted else "",
+            carrier,
+            message,
+            existed=False,
+        )
+
+
+def _against_absence(demand: Demand) -> dict[str, str]:
+    if demand.required:
+        return {"required": "true"}
+    aspects = [it for it in demand.aspects.values() if it.conditions or not it.allowed.has_zero]
+    return {name: text for it in aspects for name, text in it.rules.items()}
+
+
+def _absence_changes(
+    old: RuledField, new: RuledField, carrier: FieldCarrier, message: MessageCarrier
+) -> Iterator[RuleChange]:
+    taken, takes = old.takes_absence(), new.takes_absence()
+    # A field with presence can be sent as zero; without, zero is its absence.
+    sent = taken or (old.has_presence and not new.has_presence and old.takes_zero())
+    read = takes or (new.has_presence and not old.has_presence and new.takes_zero())
+    refused, admitted = sent and not takes, read and not taken
+    uneven = any(it.demand.required or it.demand.spares_zero or it.demand.ignored for it in (old, new))
+    if (refused or admitted) and (uneven or old.has_presence != new.has_presence):
+        absent = f"no `{carrier.name}`"
+        before, after = (_presence_rules(it) for it in (old, new))
+        yield RuleChange(
+            carrier.path,
+            before,
+            after,
+            absent if refused else "",
+            absent if admitted else "",
+            carrier,
+            message,
+        )
+
+
+def _presence_rules(it: RuledField) -> dict[str, str]:
+    rules = {"required": "true"} if it.demand.required else {}
+    if it.demand.spares_zero:
+        rules["ignore"] = "IGNORE_IF_ZERO_VALUE"
+    return rules or (_against_absence(it.demand) if not it.takes_absence() else {})
+
+
+def _element_changes(
+    old: Demand, new: Demand, name: str, carrier: FieldCarrier, message: MessageCarrier
+) -> Iterator[RuleChange]:
+    spares = old.spares_zero or new.spares_zero
+    yield from _value_changes(old, new, name, carrier, message, nonzero=spares)
+    if spares and old.spares_zero != new.spares_zero:
+        # What can't be told counts as taken by who wrote it, and as refused by who reads it.
+        refused = old.spares_zero and new.takes_zero() is not True
+        admitted = new.spares_zero and old.takes_zero() is not True
+        rules = [{"ignore": "IGNORE_IF_ZERO_VALUE"} if it.spares_zero else {} for it in (old, new)]
+        zero = f"{name} as zero"
+        if refused or admitted:
+            yield RuleChange(
+                carrier.path, *rules, zero if refused else "", zero if admitted else "", carrier, message
+            )
+
+
+def message_changes(old: MessageCarrier, new: MessageCarrier) -> Iterator[RuleChange]:
+    """Answers how the CEL rules of a message changed."""
+    if old.options != new.options:
+        before, after = (_message_demand(it.options) for it in (old, new))
+        yield from _value_changes(before, after, "what", None, new, nonzero=False)
+
+
+def _message_demand(options: bytes) -> Demand:
+    rules = read_options("message", options)
+    aspects = dict(cel_aspects(rules, Anything())) if rules is not None else {}
+    return Demand(aspects, Anything(), frozenset(it for one in aspects.values() for it in one.conditions))
+
+
+def _value_changes(
+    old: Demand,
+    new: Demand,
+    name: str,
+    carrier: FieldCarrier | None,
+    message: MessageCarrier,
+    *,
+    nonzero: bool,
+) -> Iterator[RuleChange]:
+    path = message.name if carrier is None else carrier.path
+    for about in {**old.aspects, **new.aspects}:
+        before, after = old.aspects.get(about), new.aspects.get(about)
+        refused = _refused(old, after, name, nonzero=nonzero)
+        admitted = _refused(new, before, name, nonzero=nonzero)
+        if refused or admitted:
+            yield RuleChange(path, _rules(before), _rules(after), refused, admitted, carrier, message)
+
+
+def _rules(aspect: Aspect | None) -> Mapping[str, str]:
+    return {} if aspect is None else aspect.rules
+
+
+def _refused(demand: Demand, aspect: Aspect | None, name: str, *, nonzero: bool) -> str:
+    """Answers in words what passes a demand and not an aspect of the other version's; empty if nothing."""
+    if aspect is None or demand.meets(aspect, nonzero=nonzero):
+        return ""
+    allowed = demand.allowed.without_zero() if nonzero else demand.allowed
+    return f"{name} {allowed.beyond(aspect.allowed) or _against(aspect.rules)}"
+
+
+def _against(rules: Mapping[str, str]) -> str:
+    return f"that breaks {' and '.join(f'`{name} = {text}`' for name, text in rules.items())}"
