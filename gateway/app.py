@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from tidegate.v1 import schema_service_pb2_grpc, topic_service_pb2_grpc
 
 from gateway.allocator import keep_freed_memory
@@ -19,6 +18,7 @@ from gateway.errors import CannotOpenLog
 from gateway.event_service import EventService
 from gateway.interceptors import ErrorInterceptor, LimitInterceptor, TelemetryInterceptor
 from gateway.publisher import Publisher
+from gateway.reflection import Reflection
 from gateway.retention import Retention
 from gateway.schema_service import SchemaService
 from gateway.sqlite_log import SqliteLog
@@ -118,17 +118,15 @@ class Gateway:
         self._server = grpc.aio.server(
             interceptors=(ErrorInterceptor(), TelemetryInterceptor(), self._limits), options=_OPTIONS
         )
+        reflection = Reflection((*SERVICES, health.SERVICE_NAME), topics, registry)
         self._server.add_generic_rpc_handlers(
-            (self._events.handlers(), TypedServices(self._events, registry))
+            (self._events.handlers(), TypedServices(self._events, registry), *reflection.handlers())
         )
         schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(SchemaService(registry), self._server)
         topic_service_pb2_grpc.add_TopicServiceServicer_to_server(
             TopicService(topics, registry, log, retention), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
-        )
         self.address = self._listen()
         await self._server.start()
         retaining = asyncio.create_task(retention.run())

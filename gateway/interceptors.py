@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]
     Deserializer = Callable[[bytes], Any]
 
-_HEALTH = "/grpc.health."
+_UNCOUNTED = ("/grpc.health.", "/grpc.reflection.")  # streams that a stopping gateway need not wait for
 _PUBLISH = "/tidegate.v1.EventService/Publish"  # reads its own bytes, as every request of a PublishStream
 _TYPED = "/tidegate.typed."
 _WITH_SCHEMA = frozenset(f"/tidegate.v1.SchemaService/{name}" for name in ("RegisterSchema", "CheckSchema"))
@@ -172,11 +172,11 @@ class LimitInterceptor(_Around):
         self._draining = False
 
     def drain(self) -> None:
-        """Refuses every call from now on, but not those about the gateway's health."""
+        """Refuses every call from now on, but not those about the gateway's health and its services."""
         self._draining = True
 
     async def idle(self) -> None:
-        """Waits until no call is under way, besides those about the gateway's health."""
+        """Waits until no call is under way, besides those about the gateway's health and its services."""
         await self._idle.wait()
 
     async def quiet(self, seconds: float, at_most: float) -> None:
@@ -215,7 +215,7 @@ class LimitInterceptor(_Around):
     def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:
         """Answers ``handler`` with the limits put in front of it."""
         limited = self._limited(handler) if streaming else handler
-        return limited if method.startswith(_HEALTH) else self._counted(limited)
+        return limited if method.startswith(_UNCOUNTED) else self._counted(limited)
 
     def _counted(self, handler: Handler) -> Handler:
         async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:

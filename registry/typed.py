@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
-from registry.descriptors import message_types
 from registry.typed_messages import MESSAGES
 
 if TYPE_CHECKING:
@@ -30,7 +27,11 @@ _LONGEST_NAME = 1024
 _NESTED_NAMES = 32
 _WORD = "[A-Za-z_][A-Za-z0-9_]*"
 _SERVICE = re.compile(rf"tidegate\.typed\.v([1-9][0-9]{{0,9}})((?:\.{_WORD})*)\.({_WORD})Service")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_MEMBER_LEVELS = 3
+_DECLARED = [
+    re.compile(f"{form.replace('{name}', f'({_WORD})')}(?:_[0-9]+)?")
+    for form in ("{name}Service", *(message.name for message in MESSAGES))
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class ServiceName:
     def scope(self) -> str:
         """The service's own package: ``tidegate.typed.v3.shop.v1``."""
         return ".".join(filter(None, (PACKAGE, f"v{self.version}", self.package)))
+
+    def scopes(self) -> Iterator[str]:
+        """Answers the service's own package, and those around it."""
+        return and_parents(self.scope)
 
     @property
     def full(self) -> str:
@@ -75,6 +80,23 @@ def parse_service_name(full_name: str) -> ServiceName | None:
     return ServiceName(int(found[1]), found[2][1:], found[3]) if found else None
 
 
+def possible_services(symbol: str) -> list[ServiceName]:
+    """Answers the names of the services that may declare a symbol: a service, a message, or their members."""
+    return [
+        name
+        for scope in (symbol, *(symbol.rsplit(".", levels)[0] for levels in range(1, _MEMBER_LEVELS + 1)))
+        for name in _possible_services(*scope.rpartition(".")[::2])
+    ]
+
+
+def _possible_services(package: str, word: str) -> Iterator[ServiceName]:
+    for pattern in _DECLARED:
+        found = pattern.fullmatch(word)
+        name = found and parse_service_name(f"{package}.{found[1]}Service")
+        if name:
+            yield name
+
+
 @dataclass(frozen=True, slots=True)
 class TypedService:
     """The typed service of an event type in a schema version.
@@ -83,15 +105,11 @@ class TypedService:
         type: The event type.
         subject: The subject that it belongs to.
         name: The service's name.
-        messages: The full names of its messages, in the order of ``typed_messages.MESSAGES``.
-        file: The name of its .proto file.
     """
 
     type: str
     subject: str
     name: ServiceName
-    messages: tuple[str, ...]
-    file: str
 
     @property
     def version(self) -> int:
@@ -104,79 +122,37 @@ def typed_services(schema: SchemaVersion) -> list[TypedService]:
     known = frozenset(schema.types)
     packages = {type_name: _package(type_name, known) for type_name in schema.types}
     taken = {
-        scope
+        name
         for package in set(packages.values())
-        for scope in _and_parents(ServiceName(schema.version, package, "").scope)
+        for name in ServiceName(schema.version, package, "").scopes()
     }
-    names = {
-        type_name: _service_name(type_name, schema.version, packages[type_name], taken)
-        for type_name in sorted(schema.types, key=lambda name: (name.count("."), name))
-    }
-    files: set[str] = set()
-    return [
-        TypedService(
-            type_name,
-            schema.subject,
-            names[type_name],
-            _message_names(names[type_name], taken),
-            _file_name(names[type_name], files),
-        )
-        for type_name in schema.types
-    ]
-
-
-def declaring_files(schema: SchemaVersion) -> dict[str, str]:
-    """Answers the name of the file that declares each event type of a version."""
-    files = FileDescriptorSet.FromString(schema.descriptor_set).file
-    return {type_name: file.name for file in files for type_name in message_types([file])}
+    names: dict[str, ServiceName] = {}
+    for type_name in sorted(schema.types, key=lambda name: (name.count("."), name)):
+        name = _service_name(type_name, schema.version, packages[type_name], taken)
+        names[type_name] = name
+        taken.add(name.full)
+    return [TypedService(type_name, schema.subject, names[type_name]) for type_name in schema.types]
 
 
 def _package(type_name: str, known: frozenset[str]) -> str:
     """Answers what stands in front of the outermost message of a type."""
-    *outer, _ = _and_parents(type_name)
-    return min((name for name in outer if name in known), key=len, default=type_name).rpartition(".")[0]
-
-
-def _and_parents(name: str) -> Iterator[str]:
-    """Answers the scopes around a name from the outside in, and the name."""
-    parts = name.split(".")
-    return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+    *outer, _ = and_parents(type_name)
+    return next((name for name in outer if name in known), type_name).rpartition(".")[0]
 
 
 def _service_name(type_name: str, version: int, package: str, taken: set[str]) -> ServiceName:
     """Names a type's service; where two services would be called alike, the later one is numbered."""
     flat = (type_name.removeprefix(f"{package}.") if package else type_name).replace(".", "_")
-    name = next(
-        name
-        for suffix in _suffixes()
-        if (name := ServiceName(version, package, flat + suffix)).full not in taken
-    )
-    taken.add(name.full)
-    return name
+    names = (ServiceName(version, package, flat + suffix) for suffix in suffixes())
+    return next(name for name in names if name.full not in taken)
 
 
-def _message_names(name: ServiceName, taken: set[str]) -> tuple[str, ...]:
-    """Names a service's messages; they are not seen on the wire, so any free names will do."""
-    names = next(
-        names
-        for suffix in _suffixes()
-        if taken.isdisjoint(
-            names := tuple(
-                f"{name.scope}.{message.name.format(name=name.name)}{suffix}" for message in MESSAGES
-            )
-        )
-    )
-    taken.update(names)
-    return names
+def and_parents(name: str) -> Iterator[str]:
+    """Answers the scopes around a full name from the outside in, and the name."""
+    parts = name.split(".")
+    return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
-def _file_name(name: ServiceName, taken: set[str]) -> str:
-    """Names a service's file; no two differ by upper and lower case only."""
-    stem = f"{name.scope.replace('.', '/')}/{_HUMP.sub('_', name.name).lower()}_service"
-    file = next(file for suffix in _suffixes() if (file := f"{stem}{suffix}.proto").lower() not in taken)
-    taken.add(file.lower())
-    return file
-
-
-def _suffixes() -> Iterator[str]:
+def suffixes() -> Iterator[str]:
+    """Answers what tells names apart that would be the same: nothing, then ``_2`` and so on."""
     return (f"_{number}" if number > 1 else "" for number in count(1))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 
-from registry.typed import declaring_files, typed_services
+from registry.descriptors import message_types
+from registry.typed import suffixes, typed_services
 from registry.typed_messages import HEAD, IMPORTS, MESSAGES, METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from google.protobuf.descriptor_pb2 import DescriptorProto
+    from google.protobuf.descriptor_pb2 import DescriptorProto, MethodDescriptorProto
 
     from registry.schema import SchemaVersion
     from registry.typed import TypedService
@@ -28,48 +31,99 @@ _SCALARS: Final = {
 }
 
 
-def typed_files(schema: SchemaVersion, types: Collection[str] = ()) -> dict[str, str]:
-    """Answers the .proto texts of a version's typed services by file name; of some types only, if named.
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
-    Each imports ``typed_messages.IMPORTS`` and the file that declares its event type.
+
+@dataclass(frozen=True, slots=True)
+class TypedFile:
+    """The file of one typed service.
+
+    Attributes:
+        service: The service.
+        name: The file's name.
+        messages: The full names of the service's messages, in the order of ``typed_messages.MESSAGES``.
+        declared_in: The name of the file that declares its event type.
     """
-    declared_in = declaring_files(schema)
+
+    service: TypedService
+    name: str
+    messages: tuple[str, ...]
+    declared_in: str
+
+    def text(self) -> str:
+        """Answers it as text."""
+        words = _words(self.service) | {
+            message.role: name.rpartition(".")[2]
+            for message, name in zip(MESSAGES, self.messages, strict=True)
+        }
+        return "\n".join(line.rstrip() for line in _lines(self, words)) + "\n"
+
+    def descriptor(self) -> FileDescriptorProto:
+        """Answers it as protoc describes it, without positions and comments."""
+        words = _words(self.service) | {
+            message.role: f".{name}" for message, name in zip(MESSAGES, self.messages, strict=True)
+        }
+        file = FileDescriptorProto(
+            name=self.name, package=self.service.name.scope, dependency=self.imports, syntax="proto3"
+        )
+        file.options.java_multiple_files = True
+        for message, name in zip(MESSAGES, self.messages, strict=True):
+            _describe(message, file.message_type.add(name=name.rpartition(".")[2]), name, words)
+        declared = file.service.add(name=f"{self.service.name.name}Service")
+        for method in METHODS:
+            _describe_method(method, declared.method.add(), words)
+        return file
+
+    @property
+    def imports(self) -> list[str]:
+        """The names of the files that it imports."""
+        return sorted((*IMPORTS, self.declared_in))
+
+
+def typed_files(schema: SchemaVersion, types: Collection[str] = ()) -> dict[str, str]:
+    """Answers the texts of the files of a version's typed services by name; of some types only, if named."""
     return {
-        service.file: write_file(service, declared_in[service.type])
-        for service in typed_services(schema)
-        if not types or service.type in types
+        file.name: file.text() for file in service_files(schema) if not types or file.service.type in types
     }
 
 
-def write_file(service: TypedService, declared_in: str) -> str:
-    """Answers a service's file as text; ``declared_in`` is the file that declares its event type."""
-    words = _words(service) | {
-        message.role: name.rpartition(".")[2]
-        for message, name in zip(MESSAGES, service.messages, strict=True)
-    }
-    return "\n".join(line.rstrip() for line in _lines(service, declared_in, words)) + "\n"
+def service_files(schema: SchemaVersion) -> list[TypedFile]:
+    """Answers the files of a version's typed services, in the order of its types."""
+    services = typed_services(schema)
+    declared_in = declaring_files(schema)
+    taken = {name for service in services for name in (service.name.full, *service.name.scopes())}
+    names: set[str] = set()
+    return [
+        TypedFile(
+            service, _file_name(service, names), _message_names(service, taken), declared_in[service.type]
+        )
+        for service in services
+    ]
 
 
-def describe_file(service: TypedService, declared_in: str) -> FileDescriptorProto:
-    """Answers the same as descriptors, as protoc writes them, without positions and comments."""
-    words = _words(service) | {
-        message.role: f".{name}" for message, name in zip(MESSAGES, service.messages, strict=True)
-    }
-    file = FileDescriptorProto(
-        name=service.file, package=service.name.scope, dependency=_imports(declared_in), syntax="proto3"
-    )
-    file.options.java_multiple_files = True
-    for message, name in zip(MESSAGES, service.messages, strict=True):
-        _describe(message, file.message_type.add(name=name.rpartition(".")[2]), name, words)
-    declared = file.service.add(name=f"{service.name.name}Service")
-    for method in METHODS:
-        made = declared.method.add(name=method.name.format_map(words))
-        made.input_type, made.output_type = method.takes.format_map(words), method.answers.format_map(words)
-        if method.client_streaming:
-            made.client_streaming = True
-        if method.server_streaming:
-            made.server_streaming = True
+def declaring_files(schema: SchemaVersion) -> dict[str, str]:
+    """Answers the name of the file that declares each event type of a version."""
+    files = FileDescriptorSet.FromString(schema.descriptor_set).file
+    return {type_name: file.name for file in files for type_name in message_types([file])}
+
+
+def _file_name(service: TypedService, taken: set[str]) -> str:
+    """Names a service's file; no two differ by upper and lower case only."""
+    folder = service.name.scope.replace(".", "/")
+    stem = f"{folder}/{_HUMP.sub('_', service.name.name).lower()}_service"
+    files = (f"{stem}{suffix}.proto" for suffix in suffixes())
+    file = next(file for file in files if file.lower() not in taken)
+    taken.add(file.lower())
     return file
+
+
+def _message_names(service: TypedService, taken: set[str]) -> tuple[str, ...]:
+    """Names a service's messages; they don't travel, so any that are free will do."""
+    forms = [f"{service.name.scope}.{message.name.format(name=service.name.name)}" for message in MESSAGES]
+    choices = (tuple(f"{form}{suffix}" for form in forms) for suffix in suffixes())
+    names = next(names for names in choices if taken.isdisjoint(names))
+    taken.update(names)
+    return names
 
 
 def _words(service: TypedService) -> dict[str, str]:
@@ -83,8 +137,13 @@ def _words(service: TypedService) -> dict[str, str]:
     }
 
 
-def _imports(declared_in: str) -> list[str]:
-    return sorted((*IMPORTS, declared_in))
+def _describe_method(method: Method, made: MethodDescriptorProto, words: dict[str, str]) -> None:
+    made.name = method.name.format_map(words)
+    made.input_type, made.output_type = method.takes.format_map(words), method.answers.format_map(words)
+    if method.client_streaming:
+        made.client_streaming = True
+    if method.server_streaming:
+        made.server_streaming = True
 
 
 def _describe(message: Message, made: DescriptorProto, full_name: str, words: dict[str, str]) -> None:
@@ -124,16 +183,17 @@ def _describe_map(field: FieldDescriptorProto, made: DescriptorProto, full_name:
     field.label, field.type_name = FieldDescriptorProto.LABEL_REPEATED, f".{full_name}.{entry.name}"
 
 
-def _lines(service: TypedService, declared_in: str, words: dict[str, str]) -> Iterator[str]:
+def _lines(file: TypedFile, words: dict[str, str]) -> Iterator[str]:
+    name = file.service.name
     for number, paragraph in enumerate(HEAD):
         if number:
             yield "//"
         yield from _comment(paragraph.format_map(words), "")
-    yield from ("", 'syntax = "proto3";', "", f"package {service.name.scope};", "")
-    yield from (f'import "{name}";' for name in _imports(declared_in))
+    yield from ("", 'syntax = "proto3";', "", f"package {name.scope};", "")
+    yield from (f'import "{imported}";' for imported in file.imports)
     yield from ("", "option java_multiple_files = true;", "")
-    yield from _comment(f"Where events of type {service.type} go in and come out.", "")
-    yield f"service {service.name.name}Service {{"
+    yield from _comment(f"Where events of type {file.service.type} go in and come out.", "")
+    yield f"service {name.name}Service {{"
     for method in METHODS:
         yield from _method_lines(method, words)
     yield "}"
