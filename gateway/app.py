@@ -18,10 +18,12 @@ from gateway.errors import CannotOpenLog
 from gateway.event_service import EventService
 from gateway.interceptors import ErrorInterceptor, LimitInterceptor, TelemetryInterceptor
 from gateway.publisher import Publisher
+from gateway.readers import Readers
 from gateway.reflection import Reflection
 from gateway.retention import Retention
 from gateway.schema_service import SchemaService
 from gateway.sqlite_log import SqliteLog
+from gateway.sqlite_reader_store import SqliteReaderStore
 from gateway.sqlite_topic_store import SqliteTopicStore
 from gateway.subscriber import Subscriber
 from gateway.telemetry import set_up_logging
@@ -103,15 +105,18 @@ class Gateway:
         stack.push_async_callback(schemas.close)
         topic_store = await SqliteTopicStore.open(path)
         stack.push_async_callback(topic_store.close)
-        registry = Registry(
-            schemas, SchemaLimits(max_files=config.max_schema_files, max_bytes=config.max_schema_bytes)
-        )
+        reader_store = await SqliteReaderStore.open(path)
+        stack.push_async_callback(reader_store.close)
+        registry = Registry(schemas, SchemaLimits(max_bytes=config.max_schema_bytes))
         await registry.open()
         topics = Topics(topic_store, config.max_topics)
         await topics.open()
+        self._readers = Readers(reader_store, topics, config.reader_alive_seconds)
+        await self._readers.open()
+        stack.push_async_callback(self._readers.close)
         retention = Retention(log, topics)
         self._publisher = Publisher(log, topics, registry, config)
-        self._subscriber = Subscriber(log, topics, config)
+        self._subscriber = Subscriber(log, topics, registry, self._readers, config)
         self._events = EventService(self._publisher, self._subscriber)
         self._limits = LimitInterceptor(config)
         self._health = health.aio.HealthServicer()
@@ -129,8 +134,8 @@ class Gateway:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.address = self._listen()
         await self._server.start()
-        retaining = asyncio.create_task(retention.run())
-        stack.push_async_callback(_cancel, retaining)
+        for work in (retention.run(), self._readers.run()):
+            stack.push_async_callback(_cancel, asyncio.create_task(work))
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 

@@ -44,8 +44,8 @@ class Config:
         max_pending_bytes: Publish requests that are checked and stored at once, over all callers; what is
             above waits its turn.
         max_waiting_bytes: Publish requests that wait their turn, over all callers; what is above is refused.
-        max_schema_files: Files of a schema.
         max_schema_bytes: A schema, as sources or as a descriptor set. At most 60 MiB.
+        reader_alive_seconds: How long a reader counts as alive after it was connected.
         tail_bytes: Recent batches kept in memory for live readers.
         drain_seconds: How long a stopping gateway waits for what is under way.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
@@ -66,8 +66,8 @@ class Config:
     max_streams: int = 2_000
     max_pending_bytes: int = 64 * MIB
     max_waiting_bytes: int = 256 * MIB
-    max_schema_files: int = 1_000
     max_schema_bytes: int = 10 * MIB
+    reader_alive_seconds: int = 86_400
     tail_bytes: int = 32 * MIB
     drain_seconds: float = 10.0
     log_level: str = "info"

@@ -19,14 +19,16 @@ from gateway.errors import EventsRemoved, SequenceOutOfRange, TopicNotFound
 from gateway.frames import CaughtUp, DrainingFrame, Frame, Gap, Heartbeat, Opened, Subscribing
 from gateway.gaps import Gaps
 from gateway.selection import Selection, is_topic_name, is_topic_pattern
-from registry.errors import InvalidRequest, LimitExceeded
+from registry.errors import InvalidRequest, LimitExceeded, SubjectNotFound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from gateway.config import Config
     from gateway.log import Bounds, EventLog, Page, StoredBatch
+    from gateway.readers import Readers
     from gateway.topics import Topics
+    from registry.registry import Registry
 
 PAGE_BYTES = 1024 * 1024
 """How much one read of the log answers at most, besides a batch that is larger by itself."""
@@ -42,9 +44,13 @@ _NANOS = 1_000_000_000
 class Subscriber:
     """Opens subscriptions, and tells them when the gateway stops."""
 
-    def __init__(self, log: EventLog, topics: Topics, config: Config) -> None:
+    def __init__(
+        self, log: EventLog, topics: Topics, registry: Registry, readers: Readers, config: Config
+    ) -> None:
         self._log = log
         self._topics = topics
+        self._registry = registry
+        self._readers = readers
         self._limits = config
         self._open: set[Subscription] = set()
         self._draining = False
@@ -53,9 +59,11 @@ class Subscriber:
         """Reads the log as ``wanted`` says; the frames end behind ``end_sequence`` or when draining.
 
         Raises:
-            InvalidRequest, LimitExceeded, TopicNotFound, SequenceOutOfRange, EventsRemoved, StorageFailed.
+            InvalidRequest, LimitExceeded, TopicNotFound, SchemaVersionNotFound, SequenceOutOfRange,
+            EventsRemoved, StorageFailed.
         """
         selection = self._selection(wanted)
+        readers = self._readers.find(wanted, await self._types(wanted))
         # No name holds the bounds here: there may be thousands, and this frame lives as long as the stream.
         subscription = Subscription(
             self._log,
@@ -69,8 +77,9 @@ class Subscriber:
             if self._draining:
                 subscription.drain()
             async with aclosing(subscription.frames()) as frames:
-                async for frame in frames:
-                    yield frame
+                with self._readers.reading(readers):
+                    async for frame in frames:
+                        yield frame
         finally:
             self._open.discard(subscription)
 
@@ -79,6 +88,16 @@ class Subscriber:
         self._draining = True
         for subscription in tuple(self._open):
             subscription.drain()
+
+    async def _types(self, wanted: Subscribing) -> dict[str, tuple[str, ...]]:
+        """Answers the event types of the versions that a subscriber was built with, by subject."""
+        try:
+            return {
+                subject: (await self._registry.get(subject, version)).types
+                for subject, version in wanted.built_with.items()
+            }
+        except SubjectNotFound as error:
+            raise InvalidRequest("reader.built_with", str(error)) from None
 
     def _selection(self, wanted: Subscribing) -> Selection:
         limit = self._limits.max_subscription_topics

@@ -79,7 +79,8 @@ class EventServiceServicer:
     def Subscribe(self, request, context):
         """Reads the log from a position and goes on with what is appended, in sequence order, until the
         caller ends the stream or `end_sequence` is passed. Errors: INVALID_REQUEST, TOPIC_NOT_FOUND,
-        SEQUENCE_OUT_OF_RANGE, EVENTS_REMOVED, LIMIT_EXCEEDED, STORAGE_FAILED, DRAINING.
+        SCHEMA_VERSION_NOT_FOUND, SEQUENCE_OUT_OF_RANGE, EVENTS_REMOVED, INCOMPATIBLE_VERSION, LIMIT_EXCEEDED,
+        STORAGE_FAILED, DRAINING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
