@@ -57,8 +57,16 @@ class Inapplicable(Exception):
     """The schema has nothing that the mutation could change."""
 
 
+class Refused(Exception):
+    """What the mutations left is no schema."""
+
+
 def mutate(drawing: Drawing, count: int) -> tuple[str, ...]:
-    """Applies ``count`` mutations that find something to change, and answers their names."""
+    """Applies ``count`` mutations that find something to change, and answers their names.
+
+    Raises:
+        Refused: Files import each other now.
+    """
     names: list[str] = []
     while len(names) < count:
         mutation = drawing.random.choice(MUTATIONS)
@@ -67,8 +75,15 @@ def mutate(drawing: Drawing, count: int) -> tuple[str, ...]:
         except Inapplicable:
             continue
         mend(drawing.files)
+        if _circular(drawing.files):
+            raise Refused
         names.append(mutation.__name__)
     return tuple(names)
+
+
+def _circular(files: list[pb.FileDescriptorProto]) -> bool:
+    names = {file.name for file in files}
+    return len(files) > 1 and all(names.intersection(file.dependency) for file in files)
 
 
 def _pick(drawing: Drawing, items: Iterable[Any]) -> Any:
@@ -478,7 +493,7 @@ def service_changed(drawing: Drawing) -> None:
 def method_changed(drawing: Drawing) -> None:
     """Renames a method, gives it other messages, streams or idempotency."""
     file, method = _method(drawing)
-    match drawing.random.randrange(6):
+    match drawing.random.randrange(7):
         case 0:
             method.name = drawing.name("R")
         case 1:
@@ -490,7 +505,7 @@ def method_changed(drawing: Drawing) -> None:
         case 4:
             method.server_streaming = not method.server_streaming
         case _:
-            method.options.idempotency_level = drawing.random.choice((0, 1, 2))
+            method.options.idempotency_level = drawing.random.choice((1, 2))
 
 
 def method_removed(drawing: Drawing) -> None:
@@ -505,7 +520,7 @@ def method_removed(drawing: Drawing) -> None:
 def file_option(drawing: Drawing) -> None:
     """Changes options of a file."""
     options = _pick(drawing, drawing.files).options
-    for name in drawing.random.sample(sorted(_FILE_OPTIONS), 2):
+    for name in drawing.random.sample(sorted(_FILE_OPTIONS), 8):
         setattr(options, name, drawing.random.choice(_FILE_OPTIONS[name]))
 
 
