@@ -181,8 +181,11 @@ class Ordered:
         if not isinstance(other, Ordered) or self.scale.family != other.scale.family:
             return ""
         spans = self._outside(other)
-        words = [self._show(span, other.scale) for span in spans[:_SPANS_SHOWN]]
-        return ", ".join(words) + (" and others" if len(spans) > _SPANS_SHOWN else "")
+        words = ", ".join(self._show(span, other.scale) for span in spans[:_SPANS_SHOWN])
+        words += " and others" if len(spans) > _SPANS_SHOWN else ""
+        if self.scale.family != "count":
+            return words
+        return f"of {words} element{'' if words == '1' else 's'}"
 
     def _outside(self, other: Ordered) -> list[Span]:
         least, most = other.scale.least, other.scale.most + other.scale.nan
@@ -261,12 +264,15 @@ class Text:
         if self.only is not None:
             return replace(self, only=frozenset(value for value in self.only if self.has(value)))
         held = (self.prefix, self.suffix, self.part)
+        if self.never is not None and any(self.never in it for it in held):
+            return replace(self, only=frozenset())
         least = max(self.length[0], *map(len, held), -(-self.size[0] // _BYTES_A_CHARACTER))
         most = min(self.length[1], self.size[1])
         size = (max(self.size[0], least, *map(_size, held)), min(self.size[1], _BYTES_A_CHARACTER * most))
         settled = replace(self, length=(least, most), size=size)
-        if most == 0:
-            return replace(settled, only=frozenset({self.empty} if settled.has(self.empty) else ()))
+        longest = max(held, key=len)
+        if most == len(longest):
+            return replace(settled, only=frozenset({longest} if settled.has(longest) else ()))
         return settled
 
     def without_zero(self) -> Text:
@@ -306,7 +312,18 @@ class Text:
             return _listed(value for value in self.only if not other.has(value))
         if other.but and self.within(replace(other, but=frozenset())):
             return _listed(value for value in other.but if self.has(value))
-        return "" if other.only is None else f"anything but {_listed(other.only)}"
+        if other.only is not None:
+            return f"other than {_listed(other.only)}"
+        characters = "bytes" if isinstance(self.empty, bytes) else "characters"
+        return _beyond_span(self.length, other.length, characters) or _beyond_span(
+            self.size, other.size, "bytes"
+        )
+
+
+def _beyond_span(some: tuple[int, int], other: tuple[int, int], unit: str) -> str:
+    words = [f"fewer than {other[0]}" if other[0] > 1 else "no"] if some[0] < other[0] else []
+    words += [f"more than {other[1]}"] if some[1] > other[1] else []
+    return f"of {' or '.join(words)} {unit}" if words else ""
 
 
 def _size(value: str | bytes) -> int:

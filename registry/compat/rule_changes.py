@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from registry.compat.allowed import Anything
@@ -88,39 +88,23 @@ class RuledField:
 
 def field_changes(old: RuledField, new: RuledField, message: MessageCarrier) -> Iterator[RuleChange]:
     """Answers how the rules of a field changed that one version has, or both."""
-    carrier = old.field or new.field
-    if carrier is None:
-        return
-    name = f"`{carrier.name}`"
-    if old.field is None or new.field is None:
-        yield from _lone_changes(old, new, carrier, message)
-        return
-    yield from _absence_changes(old, new, carrier, message)
-    nonzero = old.has_presence != new.has_presence or (
-        not new.has_presence and any(it.demand.required or it.demand.spares_zero for it in (old, new))
-    )
-    yield from _value_changes(old.demand, new.demand, name, carrier, message, nonzero=nonzero)
-    for part in old.demand.parts.keys() | new.demand.parts.keys():
-        demands = (it.demand.parts.get(part, NO_DEMAND) for it in (old, new))
-        yield from _element_changes(*demands, _PARTS[part].format(name), carrier, message)
+    changes = _lone_changes if old.field is None or new.field is None else _shared_changes
+    yield from (it for it in changes(old, new, message) if it.refused or it.admitted)
 
 
-def _lone_changes(
-    old: RuledField, new: RuledField, carrier: FieldCarrier, message: MessageCarrier
-) -> Iterator[RuleChange]:
+def _lone_changes(old: RuledField, new: RuledField, message: MessageCarrier) -> Iterator[RuleChange]:
     """Answers what a new field asks of events that lack it, or a removed one asked."""
-    refused, admitted = not new.takes_absence(), not old.takes_absence()
-    if refused or admitted:
+    carrier = old.field or new.field
+    if carrier is not None:
         absent = f"no `{carrier.name}`"
-        before, after = ({} if it.field is None else _against_absence(it.demand) for it in (old, new))
         yield RuleChange(
-            carrier.path,
-            before,
-            after,
-            absent if refused else "",
-            absent if admitted else "",
-            carrier,
-            message,
+            path=carrier.path,
+            before=_against_absence(old.demand),
+            after=_against_absence(new.demand),
+            refused="" if new.takes_absence() else absent,
+            admitted="" if old.takes_absence() else absent,
+            field=carrier,
+            message=message,
             existed=False,
         )
 
@@ -132,34 +116,50 @@ def _against_absence(demand: Demand) -> dict[str, str]:
     return {name: text for it in aspects for name, text in it.rules.items()}
 
 
-def _absence_changes(
+def _shared_changes(old: RuledField, new: RuledField, message: MessageCarrier) -> Iterator[RuleChange]:
+    carrier = old.field
+    if carrier is None:
+        return
+    name = f"`{carrier.name}`"
+    uneven = any(it.demand.required or it.demand.spares_zero for it in (old, new))
+    moved = old.has_presence != new.has_presence
+    if uneven or moved:
+        yield _absence_change(old, new, carrier, message)
+    nonzero = moved or (uneven and not new.has_presence)
+    yield from _value_changes(old.demand, new.demand, name, carrier, message, nonzero=nonzero)
+    for part in {**old.demand.parts, **new.demand.parts}:
+        demands = (_of_elements(it.demand, part) for it in (old, new))
+        yield from _element_changes(*demands, _PARTS[part].format(name), carrier, message)
+
+
+def _absence_change(
     old: RuledField, new: RuledField, carrier: FieldCarrier, message: MessageCarrier
-) -> Iterator[RuleChange]:
+) -> RuleChange:
     taken, takes = old.takes_absence(), new.takes_absence()
     # A field with presence can be sent as zero; without, zero is its absence.
     sent = taken or (old.has_presence and not new.has_presence and old.takes_zero())
     read = takes or (new.has_presence and not old.has_presence and new.takes_zero())
+    absent = f"no `{carrier.name}`"
     refused, admitted = sent and not takes, read and not taken
-    uneven = any(it.demand.required or it.demand.spares_zero or it.demand.ignored for it in (old, new))
-    if (refused or admitted) and (uneven or old.has_presence != new.has_presence):
-        absent = f"no `{carrier.name}`"
-        before, after = (_presence_rules(it) for it in (old, new))
-        yield RuleChange(
-            carrier.path,
-            before,
-            after,
-            absent if refused else "",
-            absent if admitted else "",
-            carrier,
-            message,
-        )
+    before, after = (_presence_rules(it) for it in (old, new))
+    return RuleChange(
+        carrier.path, before, after, absent if refused else "", absent if admitted else "", carrier, message
+    )
 
 
 def _presence_rules(it: RuledField) -> dict[str, str]:
     rules = {"required": "true"} if it.demand.required else {}
     if it.demand.spares_zero:
         rules["ignore"] = "IGNORE_IF_ZERO_VALUE"
-    return rules or (_against_absence(it.demand) if not it.takes_absence() else {})
+    return rules or ({} if it.takes_absence() else _against_absence(it.demand))
+
+
+def _of_elements(demand: Demand, part: str) -> Demand:
+    """Answers what is asked of elements; where there can be none, none is sent."""
+    asked = demand.parts.get(part, NO_DEMAND)
+    if demand.allowed.without_zero().is_empty:
+        return replace(asked, allowed=Anything(is_empty=True, has_zero=False))
+    return asked
 
 
 def _element_changes(
@@ -167,23 +167,20 @@ def _element_changes(
 ) -> Iterator[RuleChange]:
     spares = old.spares_zero or new.spares_zero
     yield from _value_changes(old, new, name, carrier, message, nonzero=spares)
-    if spares and old.spares_zero != new.spares_zero:
-        # What can't be told counts as taken by who wrote it, and as refused by who reads it.
-        refused = old.spares_zero and new.takes_zero() is not True
-        admitted = new.spares_zero and old.takes_zero() is not True
-        rules = [{"ignore": "IGNORE_IF_ZERO_VALUE"} if it.spares_zero else {} for it in (old, new)]
-        zero = f"{name} as zero"
-        if refused or admitted:
-            yield RuleChange(
-                carrier.path, *rules, zero if refused else "", zero if admitted else "", carrier, message
-            )
+    if old.spares_zero != new.spares_zero:
+        before, after = ({"ignore": "IGNORE_IF_ZERO_VALUE"} if it.spares_zero else {} for it in (old, new))
+        # What can't be told counts as refused.
+        refused = f"{name} as zero" if old.spares_zero and new.takes_zero() is not True else ""
+        admitted = f"{name} as zero" if new.spares_zero and old.takes_zero() is not True else ""
+        yield RuleChange(carrier.path, before, after, refused, admitted, carrier, message)
 
 
 def message_changes(old: MessageCarrier, new: MessageCarrier) -> Iterator[RuleChange]:
     """Answers how the CEL rules of a message changed."""
     if old.options != new.options:
         before, after = (_message_demand(it.options) for it in (old, new))
-        yield from _value_changes(before, after, "what", None, new, nonzero=False)
+        changes = _value_changes(before, after, "something", None, new, nonzero=False)
+        yield from (it for it in changes if it.refused or it.admitted)
 
 
 def _message_demand(options: bytes) -> Demand:
@@ -206,8 +203,7 @@ def _value_changes(
         before, after = old.aspects.get(about), new.aspects.get(about)
         refused = _refused(old, after, name, nonzero=nonzero)
         admitted = _refused(new, before, name, nonzero=nonzero)
-        if refused or admitted:
-            yield RuleChange(path, _rules(before), _rules(after), refused, admitted, carrier, message)
+        yield RuleChange(path, _rules(before), _rules(after), refused, admitted, carrier, message)
 
 
 def _rules(aspect: Aspect | None) -> Mapping[str, str]:
@@ -223,4 +219,4 @@ def _refused(demand: Demand, aspect: Aspect | None, name: str, *, nonzero: bool)
 
 
 def _against(rules: Mapping[str, str]) -> str:
-    return f"that breaks {' and '.join(f'`{name} = {text}`' for name, text in rules.items())}"
+    return f"breaking {' and '.join(f'`{name} = {text}`' for name, text in rules.items())}"

@@ -20,13 +20,13 @@ _SHOWN = 300
 _BACKTEST = "`tidegate schema check --backtest` tells whether stored events would pass"
 
 
-def rule_finding(it: RuleChange, old: Side, new: Side) -> Finding:
+def rule_finding(it: RuleChange, old: Side) -> Finding:
     """Answers a change of rules as a finding."""
     rule_id = _rule_id(it)
     cells = {key: cell.verdict for key, cell in RULES[rule_id].cells.items()}
     audiences = (Audience.OLD_PRODUCERS, Audience.NEW_READERS) if it.refused else ()
     audiences += (Audience.OLD_READERS,) if it.admitted else ()
-    return Finding(rule_id, it.path, _change(it), cells, audiences, _effect(it, old, new), _suggestion(it))
+    return Finding(rule_id, it.path, _change(it), cells, audiences, _effect(it, old), _suggestion(it))
 
 
 def _rule_id(it: RuleChange) -> str:
@@ -41,11 +41,16 @@ def _change(it: RuleChange) -> str:
     names = [name for name in {**it.before, **it.after} if it.before.get(name) != it.after.get(name)]
     words = "; ".join(_changed(name, it.before, it.after) for name in names)
     if not words:
-        rules = " and ".join(f"{name} = {_cut(text)}" for name, text in it.after.items())
-        return f"{rules} allows other values than before" if rules else "the field can be told unset"
+        return f"{_listed(it.after) or 'presence'} means something else than before"
     if it.existed:
         return words
-    return f"the field is new, and has {words}" if it.after else f"the field is gone, which had {words}"
+    if it.after:
+        return f"the field is new, with {_listed(it.after)}"
+    return f"the field is gone, which had {_listed(it.before)}"
+
+
+def _listed(rules: Mapping[str, str]) -> str:
+    return " and ".join(f"{name} = {_cut(text)}" for name, text in rules.items())
 
 
 def _changed(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
@@ -60,34 +65,36 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _effect(it: RuleChange, old: Side, new: Side) -> str:
+def _effect(it: RuleChange, old: Side) -> str:
     sentences = []
     if it.refused:
         sentences.append(
-            f"Events that {_who(old, 'producers')} send with {_cut(it.refused)}, stored ones too, are "
-            f"refused by {new.name}."
+            f"Stored events and producers still on {old.name} that send {_cut(it.refused)} will be refused."
         )
     if it.admitted:
         sentences.append(
-            f"Events with {_cut(it.admitted)} pass now; {_who(old, 'readers')} rely on never seeing them."
+            f"Events with {_cut(it.admitted)} pass now, and readers still on {old.name} rely on never seeing "
+            f"them."
         )
     return " ".join(sentences)
 
 
-def _who(old: Side, who: str) -> str:
-    return f"{who} still on {old.name}"
-
-
 def _suggestion(it: RuleChange) -> str:
-    kept = ", ".join(_option(name, text) for name, text in it.before.items())
     if not it.refused:
-        move = "move the readers to the new version before anybody publishes with it"
-        return f"Keep {kept}; or {move}." if kept else f"First {move}."
-    keep = f"Keep {kept} here" if kept else "Leave the rule out here"
-    if not it.existed:
-        keep = f"Leave {', '.join(it.after)} out: events of the old version don't have the field"
-    field = "" if not it.existed else _strict_field(it)
-    return f"{keep}{field}. If you need it here, {_BACKTEST}."
+        return f"{_kept(it)}; or move the readers to the new version before anybody publishes with it."
+    field = _strict_field(it) if it.existed and it.before != it.after else ""
+    return f"{_kept(it)}{field}. If you need the change, {_BACKTEST}."
+
+
+def _kept(it: RuleChange) -> str:
+    if it.before == it.after:
+        is_enum = it.field is not None and it.field.kind == Kind.TYPE_ENUM
+        return "Keep the numbers that the enum had" if is_enum else "Keep the field's presence as it was"
+    if not it.existed and it.after:
+        return f"Leave {', '.join(it.after)} out: events of the old version don't have the field"
+    if not it.before:
+        return "Leave the new rule out"
+    return f"Keep {', '.join(_option(name, text) for name, text in it.before.items())}"
 
 
 def _option(name: str, text: str) -> str:
@@ -97,20 +104,15 @@ def _option(name: str, text: str) -> str:
 
 
 def _strict_field(it: RuleChange) -> str:
-    """Answers a new field that may have the strict rule from its first event on."""
+    """Answers a new field that may have the strict rule from its first event on; empty if none may."""
     field, number = it.field, it.message.next_number
-    if field is None or field.entry or not number:
+    rules = {name: text for name, text in it.after.items() if name != "required" and "cel" not in name}
+    if field is None or field.repeated or not number or not rules:
         return ""
-    options = ", ".join(
-        f"(buf.validate.field).{name} = {text}"
-        for name, text in it.after.items()
-        if not name.startswith("cel")
-    )
-    declared = f"{_type(field, it.message.label)} {field.name}_{number} = {number}"
-    return f", and put the strict rule on a new field: `{declared}{f' [{options}]' if options else ''};`"
+    options = ", ".join(f"(buf.validate.field).{name} = {text}" for name, text in rules.items())
+    declared = f"{it.message.label}{_type(field)} {field.name}_{number} = {number}"
+    return f", and put the strict rule on a new field: `{declared} [{options}];`"
 
 
-def _type(field: FieldCarrier, label: str) -> str:
-    return ("repeated " if field.repeated else label) + (
-        field.type_name or Kind.Type.Name(Kind.Type.ValueType(field.kind))[5:].lower()
-    )
+def _type(field: FieldCarrier) -> str:
+    return field.type_name or Kind.Type.Name(Kind.Type.ValueType(field.kind))[5:].lower()

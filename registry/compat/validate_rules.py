@@ -35,7 +35,7 @@ def compare_rules(old: Side, new: Side) -> list[Finding]:
     if not (knows_rules(old.descriptor_set) or knows_rules(new.descriptor_set)):
         return []
     changes = _Comparison(_Version(old), _Version(new)).changes()
-    return sorted((rule_finding(it, old, new) for it in changes), key=lambda it: (it.path, it.rule_id))
+    return sorted((rule_finding(it, old) for it in changes), key=lambda it: (it.path, it.rule_id))
 
 
 class _Version:
