@@ -10,6 +10,7 @@ rewritten; what the registry supplies (``google/``, ``buf/validate/``) keeps its
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
@@ -52,10 +53,10 @@ class OwnFiles:
 
     def declaring(self, symbol: str) -> str | None:
         """Answers which file declares a symbol."""
-        try:
-            return self._pool.FindFileContainingSymbol(symbol).name
-        except KeyError:
-            return None
+        for name in (symbol, symbol.rpartition(".")[0]):  # the pool doesn't know methods, but their services
+            with suppress(KeyError):
+                return self._pool.FindFileContainingSymbol(name).name
+        return None
 
     def extensions(self, extended: str) -> dict[int, str]:
         """Answers the numbers of the extensions of a message, each with the file that declares it."""

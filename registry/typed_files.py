@@ -152,7 +152,10 @@ def _describe(message: Message, made: DescriptorProto, full_name: str, words: di
     for field in message.fields:
         label, _, kind = field.type.format_map(words).rpartition(" ")
         described = made.field.add(
-            name=field.name, number=field.number, label=FieldDescriptorProto.LABEL_OPTIONAL
+            name=field.name,
+            number=field.number,
+            label=FieldDescriptorProto.LABEL_OPTIONAL,
+            json_name=_json_name(field.name),
         )
         if kind in _SCALARS:
             described.type = _SCALARS[kind]
@@ -179,8 +182,14 @@ def _describe_map(field: FieldDescriptorProto, made: DescriptorProto, full_name:
             number=number,
             label=FieldDescriptorProto.LABEL_OPTIONAL,
             type=FieldDescriptorProto.TYPE_STRING,
+            json_name=name,
         )
     field.label, field.type_name = FieldDescriptorProto.LABEL_REPEATED, f".{full_name}.{entry.name}"
+
+
+def _json_name(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.title() for word in others)
 
 
 def _lines(file: TypedFile, words: dict[str, str]) -> Iterator[str]:
