@@ -108,16 +108,18 @@ class CheckReport(_message.Message):
     def __init__(self, compatible: _Optional[bool] = ..., compatibility: _Optional[_Union[_schema_pb2.Compatibility, _Mapping]] = ..., against_versions: _Optional[_Iterable[int]] = ..., findings: _Optional[_Iterable[_Union[_finding_pb2.Finding, _Mapping]]] = ..., breaking_count: _Optional[int] = ..., notice_count: _Optional[int] = ..., equal_version: _Optional[int] = ..., readers: _Optional[_Iterable[_Union[_finding_pb2.AffectedReader, _Mapping]]] = ..., referenced_by: _Optional[_Iterable[_Union[_schema_pb2.SchemaReference, _Mapping]]] = ..., added_types: _Optional[_Iterable[str]] = ..., removed_types: _Optional[_Iterable[str]] = ..., topics_in_need: _Optional[_Iterable[str]] = ..., blocked_by_readers: _Optional[bool] = ...) -> None: ...
 
 class GetSchemaRequest(_message.Message):
-    __slots__ = ("subject", "type", "version", "view")
+    __slots__ = ("subject", "type", "version", "view", "types")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     VIEW_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
     subject: str
     type: str
     version: int
     view: SchemaView
-    def __init__(self, subject: _Optional[str] = ..., type: _Optional[str] = ..., version: _Optional[int] = ..., view: _Optional[_Union[SchemaView, str]] = ...) -> None: ...
+    types: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, subject: _Optional[str] = ..., type: _Optional[str] = ..., version: _Optional[int] = ..., view: _Optional[_Union[SchemaView, str]] = ..., types: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetSchemaResponse(_message.Message):
     __slots__ = ("schema", "canonical", "typed", "typed_services", "closure")
