@@ -105,10 +105,18 @@ class SchemaAdmin:
         return self._thread.run(self._client.get_schema(subject, type=type, version=version))
 
     def read_schema(
-        self, subject: str = "", *, type: str = "", version: int = 0, view: View | None = None
+        self,
+        subject: str = "",
+        *,
+        type: str = "",
+        version: int = 0,
+        view: View | None = None,
+        types: Iterable[str] = (),
     ) -> schema_service_pb2.GetSchemaResponse:
         """As ``get_schema``; the answer also has its references, and what ``view`` asks for."""
-        return self._thread.run(self._client.read_schema(subject, type=type, version=version, view=view))
+        return self._thread.run(
+            self._client.read_schema(subject, type=type, version=version, view=view, types=types)
+        )
 
     def list_schemas(self, subject: str, *, show_deleted: bool = False) -> Iterator[schema_pb2.SchemaVersion]:
         """Yields the versions of a subject, oldest first, without descriptors and sources."""

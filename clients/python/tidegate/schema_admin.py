@@ -179,7 +179,13 @@ class AsyncSchemaAdmin:
         return (await self.read_schema(subject, type=type, version=version)).schema
 
     async def read_schema(
-        self, subject: str = "", *, type: str = "", version: int = 0, view: View | None = None
+        self,
+        subject: str = "",
+        *,
+        type: str = "",
+        version: int = 0,
+        view: View | None = None,
+        types: Iterable[str] = (),
     ) -> schema_service_pb2.GetSchemaResponse:
         """As ``get_schema``; the answer also has the versions that it references, and what ``view`` asks for.
 
@@ -189,13 +195,14 @@ class AsyncSchemaAdmin:
             version: The version; 0 means the latest one.
             view: ``canonical``: its files, printed from its descriptors. ``typed``: all files that protoc
                 needs to make stubs of typed streams.
+            types: Only the typed streams of these event types; all, if empty.
 
         Raises:
             SubjectNotFound, EventTypeNotFound, SchemaVersionNotFound: It does not exist.
         """
         if bool(subject) == bool(type):
             raise TypeError("give either a subject or an event type")
-        request = schema_service_pb2.GetSchemaRequest(version=version)
+        request = schema_service_pb2.GetSchemaRequest(version=version, types=types)
         if subject:
             request.subject = subject
         else:

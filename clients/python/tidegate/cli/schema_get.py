@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--version", type=click.IntRange(1, 2**32 - 1), help="Default: the latest one.")
 @click.option("--canonical", "view", flag_value="canonical", help="Print its files from its descriptors.")
 @click.option("--typed", "view", flag_value="typed", help="Print all files that its typed streams need.")
+@click.option("--type", "types", multiple=True, help="With --typed: only this event type; may be repeated.")
 @click.option(
     "--descriptor-set",
     "out",
@@ -44,6 +45,7 @@ def get(
     subject: str,
     version: int | None,
     view: View | None,
+    types: tuple[str, ...],
     out: Path | None,
     *,
     as_json: bool,
@@ -52,7 +54,11 @@ def get(
 
     A deleted version is shown only if it is named.
     """
-    answer = run(server, lambda client: client.read_schema(subject, version=version or 0, view=view))
+    if types and view != "typed":
+        raise click.UsageError("--type chooses what --typed prints.")
+    answer = run(
+        server, lambda client: client.read_schema(subject, version=version or 0, view=view, types=types)
+    )
     if out:
         _write_bytes(out, answer.schema.descriptor_set)
     elif as_json:
