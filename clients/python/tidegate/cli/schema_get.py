@@ -42,12 +42,13 @@ if TYPE_CHECKING:
 @click.pass_obj
 def get(
     server: str,
+    /,
     subject: str,
+    *,
     version: int | None,
     view: View | None,
     types: tuple[str, ...],
     out: Path | None,
-    *,
     as_json: bool,
 ) -> None:
     """Show a schema version: its facts, and its sources if it was registered with them.
