@@ -47,20 +47,33 @@ class Naive:
             return False
         return all(self._accepts_event(event, allow_unknown=allow_unknown) for event in plain.events)
 
-    def _accepts_event(self, event: event_pb2.Event, *, allow_unknown: bool) -> bool:
-        if not event.HasField("data"):
-            return False
+    def parses(self, data: bytes) -> bool:
+        """Tells whether data parses as the event type, where it lies in what readers parse."""
         try:
             # Readers of typed streams meet the data four messages deep.
-            self._nested.FromString(_wrapped(_wrapped(_wrapped(_wrapped(event.data)))))
-            message = GetMessageClass(self.type).FromString(event.data)
+            self._nested.FromString(_wrapped(_wrapped(_wrapped(_wrapped(data)))))
         except DecodeError:
             return False
+        return True
+
+    def is_complete(self, data: bytes) -> bool:
+        """Tells whether data that parses lacks no required field."""
+        message = GetMessageClass(self.type).FromString(data)
         if not message.IsInitialized():
             return False
         with suppress(UnicodeDecodeError):  # Python can't list a map with a proto2 key that is not text
             assert _is_complete(message)
-        return allow_unknown or not _has_unknown(self.type, event.data, 0, len(event.data))
+        return True
+
+    def has_unknown(self, data: bytes) -> bool:
+        """Tells whether data that parses has a field that the event type does not know."""
+        return _has_unknown(self.type, data, 0, len(data))
+
+    def _accepts_event(self, event: event_pb2.Event, *, allow_unknown: bool) -> bool:
+        data = event.data
+        if not event.HasField("data") or not self.parses(data) or not self.is_complete(data):
+            return False
+        return allow_unknown or not self.has_unknown(data)
 
 
 def _nested(pool: DescriptorPool, event_type: Descriptor) -> type[Message]:
