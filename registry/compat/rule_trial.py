@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import protovalidate
 from google.protobuf.message_factory import GetMessageClass
 
-from registry.descriptors import build_pool
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import Message
 
@@ -21,13 +21,13 @@ class RuleTrial:
     A ``Validator`` of its own, since protovalidate tells types by their names alone.
     """
 
-    def __init__(self, descriptor_set: bytes) -> None:
-        self._descriptor_set = descriptor_set
+    def __init__(self, load: Callable[[], DescriptorPool]) -> None:
+        """Makes it for the pool that ``load`` answers, which nobody validates with otherwise."""
+        self._load = load
 
     @cached_property
-    def pool(self) -> DescriptorPool:
-        """A private pool of the version."""
-        return build_pool(self._descriptor_set)
+    def _pool(self) -> DescriptorPool:
+        return self._load()
 
     @cached_property
     def _validator(self) -> protovalidate.Validator:
@@ -43,7 +43,7 @@ class RuleTrial:
 
     def takes_default(self, message_name: str, number: int) -> bool:
         """Tells whether a field passes its rules in a message in which nothing is set."""
-        empty: Any = GetMessageClass(self.pool.FindMessageTypeByName(message_name))()
+        empty: Any = GetMessageClass(self._pool.FindMessageTypeByName(message_name))()
         try:
             found = self.objections(empty)
         except protovalidate.EvaluationError:

@@ -18,6 +18,7 @@ from registry.compat.rule_choices import compare_choices, exclusive_fields
 from registry.compat.rule_trial import RuleTrial
 from registry.compat.rule_values import Declared, demand_of
 from registry.compat.rule_words import rule_finding
+from registry.descriptors import build_pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,7 +44,7 @@ class _Version:
 
     def __init__(self, side: Side) -> None:
         self.files = rule_files(side.descriptor_set)
-        self.trial = RuleTrial(side.descriptor_set)
+        self.trial = RuleTrial(lambda: build_pool(side.descriptor_set))
         self._declared = Declared(self.files)
 
     def only(self, files: set[bytes]) -> list[RuleFile]:
