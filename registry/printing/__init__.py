@@ -1,0 +1,1 @@
+"""How descriptors become Protobuf text, piece by piece; ``registry/printer.py`` puts them together."""

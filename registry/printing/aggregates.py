@@ -1,0 +1,144 @@
+"""Messages as text within Protobuf text: the values of options that hold several values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
+
+from registry.printing.literals import literal
+from registry.printing.text import NO_COMMENT, WIDTH, Comment, Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from google.protobuf.message import Message
+
+    from registry.printing.names import Names
+
+
+class _TooLong(Exception):
+    """An aggregate does not fit a line."""
+
+
+def flat(message: Message, names: Names, room: int) -> str:
+    """Answers an aggregate in one line; empty if it is longer than ``room``."""
+    return _joined(_pieces(message, names), room)
+
+
+def _joined(pieces: Iterable[str], room: int) -> str:
+    text = ""
+    try:
+        for piece in pieces:
+            text += piece
+            if len(text) > room:
+                return ""
+    except _TooLong:
+        return ""
+    return text
+
+
+def _pieces(message: Any, names: Names) -> Iterator[str]:
+    yield "{"
+    for index, (field, value) in enumerate(message.ListFields()):
+        yield f"{', ' if index else ''}{_key(field, names)}: "
+        yield from _list_pieces(field, value, names) if field.is_repeated else _inner(field, value, names)
+    yield "}"
+
+
+def _list_pieces(field: Any, value: Any, names: Names) -> Iterator[str]:
+    if len(value) > WIDTH:
+        raise _TooLong
+    yield "["
+    for position, each in enumerate(_items(field, value)):
+        yield ", " if position else ""
+        yield from _inner(field, each, names)
+    yield "]"
+
+
+def _inner(field: Any, value: Any, names: Names) -> Iterator[str]:
+    if field.message_type is None:
+        yield literal(field, value)
+    else:
+        yield from _pieces(value, names)
+
+
+def is_map(field: Any) -> bool:
+    """Tells whether a field is a map."""
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def _items(field: Any, value: Any) -> Iterable[Any]:
+    """Answers the values of a repeated field, or the entries of a map by key."""
+    if is_map(field):
+        return (_entry(field.message_type, key, value[key]) for key in sorted(value))
+    items: Iterable[Any] = value
+    return items
+
+
+def _entry(kind: Any, key: Any, value: Any) -> Any:
+    message: Any = GetMessageClass(kind)(key=key)
+    if kind.fields_by_name["value"].message_type is None:
+        message.value = value
+    else:
+        message.value.CopyFrom(value)
+    return message
+
+
+def _key(field: Any, names: Names) -> str:
+    if field.is_extension:
+        return f"[{names.in_aggregate(field.containing_type.full_name, field.full_name)}]"
+    return str(field.message_type.name if _is_group(field) else field.name)
+
+
+def _is_group(field: Any) -> bool:
+    """Tells whether text calls the field by its type, as for what once was declared as a group."""
+    kind = field.message_type
+    return (
+        field.type == FieldDescriptor.TYPE_GROUP
+        and kind is not None
+        and kind.name.lower() == field.name
+        and kind.file.name == field.file.name
+        and kind.containing_type == (field.extension_scope if field.is_extension else field.containing_type)
+    )
+
+
+class Aggregates:
+    """Writes values to the lines of one file."""
+
+    def __init__(self, lines: Lines, names: Names) -> None:
+        """Takes where to write, and how extensions are called there."""
+        self._lines = lines
+        self._names = names
+
+    def write(self, head: str, value: str | Message, tail: str = "", comment: Comment = NO_COMMENT) -> None:
+        """Writes ``head value tail``, a message in several lines if it is long."""
+        room = self._lines.room - len(head) - len(tail)
+        text = value if isinstance(value, str) else flat(value, self._names, room)
+        if text:
+            self._lines.statement(f"{head}{text}{tail}", comment)
+            return
+        self._lines.open(f"{head}{{")
+        self._fields(value)
+        self._lines.close(f"}}{tail}", comment)
+
+    def _fields(self, message: Any) -> None:
+        for field, value in message.ListFields():
+            key = f"{_key(field, self._names)}: "
+            if not field.is_repeated:
+                self._inner(field, key, value)
+            elif text := _joined(_list_pieces(field, value, self._names), self._lines.room - len(key)):
+                self._lines.line(f"{key}{text}")
+            else:
+                self._list(field, key, value)
+
+    def _list(self, field: Any, key: str, value: Any) -> None:
+        self._lines.open(f"{key}[")
+        last = len(value) - 1
+        for position, each in enumerate(_items(field, value)):
+            self._inner(field, "", each, "" if position == last else ",")
+        self._lines.close("]")
+
+    def _inner(self, field: Any, head: str, value: Any, tail: str = "") -> None:
+        self.write(head, literal(field, value) if field.message_type is None else value, tail)
