@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -109,9 +110,38 @@ def as_json(message: Any, pool: DescriptorPool, *, own_names: bool = False) -> s
     Raises:
         UNSAYABLE: ProtoJSON can't say it.
     """
-    return _dumped(
-        json_format.MessageToDict(message, descriptor_pool=pool, preserving_proto_field_name=own_names)
+    data = json_format.MessageToDict(
+        _sayable(message), descriptor_pool=pool, preserving_proto_field_name=own_names
     )
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _sayable(message: Any) -> Any:
+    """Answers a message whose text can be shown: proto2 lets text pass that is no UTF-8, as bytes."""
+    bad = {
+        field.name: value.decode("utf-8", "backslashreplace")
+        for field, value in message.ListFields()
+        if field.type == Field.TYPE_STRING and isinstance(value, bytes)
+    }
+    if not bad:
+        return message
+    shown = type(message)()
+    shown.CopyFrom(message)
+    for name, text in bad.items():
+        setattr(shown, name, text)
+    return shown
+
+
+def without(message: Any, numbers: frozenset[int]) -> Any:
+    """Answers a message without some of its fields; the very message if it has none of them."""
+    there = [field.name for field, _ in message.ListFields() if field.number in numbers]
+    if not there:
+        return message
+    rest = type(message)()
+    rest.CopyFrom(message)
+    for name in there:
+        rest.ClearField(name)
+    return rest
 
 
 def as_seen(message: Any, fields: Iterable[Any], pool: DescriptorPool, *, defaults: bool) -> str:
@@ -126,6 +156,7 @@ def as_seen(message: Any, fields: Iterable[Any], pool: DescriptorPool, *, defaul
     Raises:
         UNSAYABLE: ProtoJSON can't say it.
     """
+    message = _sayable(message)
     data = json_format.MessageToDict(message, descriptor_pool=pool)
     every = json_format.MessageToDict(
         message, descriptor_pool=pool, always_print_fields_with_no_presence=True
@@ -136,12 +167,7 @@ def as_seen(message: Any, fields: Iterable[Any], pool: DescriptorPool, *, defaul
         elif defaults and field.json_name not in data and field.message_type is None:
             alone = GetMessageClass(message.DESCRIPTOR).FromString(default_record(field))
             data |= json_format.MessageToDict(alone, descriptor_pool=pool)
-    return _dumped(data)
-
-
-def _dumped(data: Any) -> str:
-    # Text that is no UTF-8, which proto2 lets pass, comes as bytes.
-    return json.dumps(data, ensure_ascii=False, default=lambda it: it.decode("utf-8", "backslashreplace"))
+    return json.dumps(data, ensure_ascii=False)
 
 
 def cut(text: str) -> str:

@@ -58,7 +58,7 @@ _VALUES: dict[int, Sequence[Any]] = {
     Field.TYPE_BOOL: (True, False),
     Field.TYPE_DOUBLE: (1.5, 1e300, 0.1),
     Field.TYPE_FLOAT: (1.5, 1e30),
-    Field.TYPE_STRING: (b"text", b"7", b"", b"\xff"),
+    Field.TYPE_STRING: (b"text", b"7", b""),
     Field.TYPE_BYTES: (b"text", b"\xff\xfe", b""),
 }
 _WELL_KNOWN = {
@@ -112,10 +112,19 @@ def _message_set_item(field: Any, value: bytes) -> bytes:
 def _values(field: Any, other: Any | None, depth: int) -> Iterator[Any]:
     if field.enum_type is not None:
         yield from _enum_numbers(field, other)
+    elif field.message_type is not None and field.message_type.GetOptions().map_entry:
+        yield from _entries(*field.message_type.fields, depth)
     elif field.message_type is not None:
         yield from _messages(field, other, depth)
     else:
         yield from _VALUES[field.type]
+
+
+def _entries(key: Any, value: Any, depth: int) -> Iterator[bytes]:
+    keys = [record(key, it) for it in _values(key, None, 0)]
+    values = [record(value, it) for it in islice(_values(value, None, depth), 4)]
+    yield from (keys[0] + it for it in values)
+    yield from (it + values[0] for it in keys[1:])
 
 
 def _enum_numbers(field: Any, other: Any | None) -> Iterator[int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from registry.compat.catalogue import RULES
 from registry.compat.example_readings import (
     UNSAYABLE,
     Unreadable,
@@ -20,6 +21,7 @@ from registry.compat.example_readings import (
     facts,
     from_binary,
     from_json,
+    without,
 )
 from registry.compat.example_values import payloads, record, required_payload
 from registry.compat.finding import Audience, CounterExample, Encoding
@@ -61,11 +63,14 @@ def examples_of(finding: Finding, old: Schema, new: Schema) -> tuple[CounterExam
 
 def _attempts(finding: Finding, old: Schema, new: Schema) -> list[_Attempt]:
     """Answers the ways in which a finding can be shown, those that break something first."""
+    rule = RULES[finding.rule_id]
     attempts: list[tuple[Verdict, _Attempt]] = []
     for way, writer, reader, audience in (
         (Way.BACKWARD, old, new, Audience.NEW_READERS),
         (Way.FORWARD, new, old, Audience.OLD_READERS),
     ):
+        if rule.lineage and (way is Way.FORWARD or finding.rule_id.startswith("RESERVED_")):
+            continue  # it is about what later versions may do, which no event of these two shows
         wire, json = (finding.cells.get((way, it), Verdict.FINE) for it in (Surface.WIRE, Surface.WIRE_JSON))
         if wire is not Verdict.FINE:
             attempts.append((wire, _Attempt(writer, reader, audience, Encoding.BINARY)))
@@ -80,6 +85,7 @@ class _Search:
     def __init__(self, attempt: _Attempt, target: Target, rule_id: str) -> None:
         self._attempt = attempt
         self._target = target
+        self._rule_id = rule_id
         self._defaults = rule_id == "FIELD_SAME_DEFAULT"
 
     def best(self) -> CounterExample | None:
@@ -101,20 +107,26 @@ class _Search:
 
     def _candidates(self, writer: Descriptor, reader: Descriptor) -> Iterator[bytes]:
         """Answers payloads that set the fields that matter, alone and together."""
-        numbers = self._target.numbers or tuple(islice(writer.fields_by_number, _FIELDS_TRIED))
-        numbers += () if self._target.numbers else self._attempt.writer.extension_numbers(writer)
-        pairs = [
-            (self._attempt.writer.field(writer, it), self._attempt.reader.field(reader, it)) for it in numbers
-        ]
-        present = [(field, other) for field, other in pairs if field is not None]
-        if self._defaults or not self._target.numbers:
+        side = self._attempt.writer
+        numbers = self._target.numbers
+        if not numbers:
+            numbers = (*islice(writer.fields_by_number, _FIELDS_TRIED), *side.extension_numbers(writer))
+        if self._defaults or self._rule_id == "MESSAGE_SAME_REQUIRED_FIELDS" or not self._target.numbers:
             yield b""
-        for field, other in present:
-            if self._target.value is not None and self._target.value in field.enum_type.values_by_number:
-                yield record(field, self._target.value)
-            yield from payloads(field, other)
-            yield from self._with_mates(field, other, writer)
+        for number in numbers:
+            field, other = side.field(writer, number), self._attempt.reader.field(reader, number)
+            if field is not None:
+                yield from self._of_field(field, other)
+                yield from self._with_mates(field, other, writer)
         yield b""
+
+    def _of_field(self, field: Any, other: Any | None) -> Iterator[bytes]:
+        if "UTF8" in self._rule_id:
+            yield record(field, b"caf\xe9")
+        if self._target.value is None:
+            yield from payloads(field, other)
+        elif self._target.value in field.enum_type.values_by_number:
+            yield record(field, self._target.value)
 
     def _with_mates(self, field: Any, other: Any | None, writer: Descriptor) -> Iterator[bytes]:
         """Answers payloads in which the field is set beside one with which the reader has it in a oneof."""
@@ -141,7 +153,16 @@ class _Search:
             return None, False
         if seen == shown:
             return None, False
-        return self._example(shown, payload, seen=seen), facts(got) != facts(written)
+        beside = self._beside(writer)
+        mine, theirs = without(written, beside), without(got, beside)
+        differs = facts(mine) != facts(theirs)
+        looks = (
+            self._seen(mine, writer, self._attempt.writer),
+            self._seen(theirs, reader, self._attempt.reader),
+        )
+        if not differs and looks[0] == looks[1]:
+            return None, False
+        return self._example(shown, payload, seen=seen), differs
 
     def _encoded(self, written: Message) -> bytes | str:
         if self._attempt.encoding is Encoding.JSON:
@@ -155,6 +176,11 @@ class _Search:
         if not self._target.numbers or any(it is not None and it.is_required for it in fields):
             check_complete(got)
         return got
+
+    def _beside(self, writer: Descriptor) -> frozenset[int]:
+        """Answers the fields that are set only because the writer requires them."""
+        numbers = frozenset(it.number for it in writer.fields if it.is_required)
+        return numbers.difference(self._target.numbers) if self._target.numbers else frozenset()
 
     def _seen(self, message: Message, declared: Descriptor, side: Schema) -> str:
         fields = [side.field(declared, number) for number in self._target.numbers]

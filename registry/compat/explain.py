@@ -28,8 +28,8 @@ def explain(findings: Iterable[Finding], old: Side, new: Side) -> list[Finding]:
     return [
         replace(
             it,
-            old_place=before.of(it),
-            new_place=after.of(it, nearest=True),
+            old_place=before.old_place(it),
+            new_place=after.new_place(it, before),
             counter_examples=examples.of(it) if index < EXAMPLES_SHOWN else (),
         )
         for index, it in enumerate(findings)

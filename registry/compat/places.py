@@ -63,18 +63,18 @@ class Places:
         self._known: dict[str, Mapping[tuple[int, ...], list[int]]] = {}
         self._lines: dict[str, list[str]] = {}
 
-    def of(self, finding: Finding, *, nearest: bool = False) -> Place | None:
-        """Answers the place of what a finding is about; None if the side does not have it.
-
-        Args:
-            finding: The finding.
-            nearest: Whether the place of what holds the element, or would hold it, will do.
-        """
+    def old_place(self, finding: Finding) -> Place | None:
+        """Answers the place of what a finding is about; None if the side does not have it."""
         element = self._element(finding.path)
-        if element is None:
-            return self._around(finding.path) if nearest else None
-        detail = self._detail(element, finding)
-        return self._place(element.file, detail or element.path)
+        return None if element is None else self._place_of(element, finding)
+
+    def new_place(self, finding: Finding, old: Places) -> Place | None:
+        """Answers the place of what the old side's element is now, or of what holds it, or would hold it."""
+        element = self._element(finding.path) or self._renamed(finding.path, old)
+        return self._around(finding.path) if element is None else self._place_of(element, finding)
+
+    def _place_of(self, element: _Element, finding: Finding) -> Place:
+        return self._place(element.file, self._detail(element, finding) or element.path)
 
     def _element(self, path: str) -> _Element | None:
         if path in self._files:
@@ -83,9 +83,18 @@ class Places:
             return self._scopes[path]
         parent, _, name = path.rpartition(".")
         scope = self._scopes.get(parent)
-        if scope is not None:
-            return _member(scope, name)
-        return self._packages.get(path)
+        if scope is None:
+            # Key and value of a map stand where the map does.
+            return self._element(parent) if name in {"key", "value"} else self._packages.get(path)
+        return next((it for it in _members(scope) if it.proto.name == name), None)
+
+    def _renamed(self, path: str, old: Places) -> _Element | None:
+        """Answers the field or enum value that has the number of the old side's."""
+        element, scope = old._element(path), self._scopes.get(path.rpartition(".")[0])
+        number = getattr(element.proto, "number", None) if element is not None else None
+        if number is None or scope is None:
+            return None
+        return next((it for it in _members(scope) if getattr(it.proto, "number", None) == number), None)
 
     def _around(self, path: str) -> Place | None:
         """Answers the place of the innermost element around a path, or the file of its package."""
@@ -189,10 +198,8 @@ def _nested(scope: str, holder: _Element) -> Iterator[tuple[str, _Element]]:
                 yield from _nested(name, element)
 
 
-def _member(scope: _Element, name: str) -> _Element | None:
+def _members(scope: _Element) -> Iterator[_Element]:
     for kind in _MEMBERS.get(scope.proto.DESCRIPTOR.name, ()):
         number = scope.proto.DESCRIPTOR.fields_by_name[kind].number
         for index, proto in enumerate(getattr(scope.proto, kind)):
-            if proto.name == name:
-                return _Element(scope.file, (*scope.path, number, index), proto)
-    return None
+            yield _Element(scope.file, (*scope.path, number, index), proto)
