@@ -94,8 +94,9 @@ class Trial:
 
     def report(self) -> Report:
         """Answers what was found so far."""
-        rules = [RuleFailures(*rule, events) for rule, events in self._rules.most_common(RULES_LISTED)]
-        return Report(**self._counts, rules=tuple(rules), samples=self._samples.chosen())
+        often = sorted(self._rules, key=lambda rule: (-self._rules[rule], rule))[:RULES_LISTED]
+        rules = tuple(RuleFailures(*rule, self._rules[rule]) for rule in often)
+        return Report(**self._counts, rules=rules, samples=self._samples.chosen())
 
     def _validator(self, type_name: str) -> BatchValidator:
         validator = self._validators.get(type_name)

@@ -31,6 +31,7 @@ STEP_SECONDS = 60
 """Processor time that one piece of work may take: the largest is a run of batches, checked as a whole."""
 MAX_REPORT_BYTES = 16 * 1024 * 1024
 _SAID_BYTES = 64 * 1024
+_NO_MEMORY = ("MemoryError", "bad_alloc", "out of memory")
 _LAST_SECONDS = 10.0
 """How long a process that says nothing any more may take to end."""
 
@@ -156,7 +157,7 @@ def _start(pipe: socket.socket, said: IO[bytes]) -> subprocess.Popen[bytes]:
 def _failure(status: int, said: str) -> Exception:
     if status == -signal.SIGPROF:
         return _untriable(f"one run of stored batches takes more than {STEP_SECONDS} s to check")
-    if "MemoryError" in said or "bad_alloc" in said or status == -signal.SIGABRT:
+    if status == -signal.SIGABRT or any(word in said for word in _NO_MEMORY):
         return _untriable(f"it takes more than {MEMORY_BYTES:,} bytes of memory")
     if status == -signal.SIGKILL:
         return _untriable("the system ended the process, perhaps for lack of memory")
