@@ -1,190 +1,186 @@
-"""Which changes of a schema are refused: cases in folders, Buf and Protobuf itself as oracles."""
+"""What a comparison of two schemas finds: cases in folders, Buf as an oracle, and properties."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from functools import cache
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 from google.protobuf import descriptor_pb2 as pb
-from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.compat.engine import compare
-from registry.compat.finding import Finding, Side
+from registry.compat.catalogue import RULES
+from registry.compat.engine import compare, judge
+from registry.compat.promise import Direction, Promise, Surface, Verdict, Way
+from registry.compat.reading import read_shape
 from registry.compat.shape import Numbers, Span
-from registry.compiling.compiler import compile_sources
-from registry.descriptors import build_pool
+from tests.buf_elements import Keys, buf_key
+from tests.compat_cases import CASES, Case, as_expected, compiled, side_of
 from tests.generated_schemas import Schema, schemas
+from tests.schema_drawing import Drawing
+from tests.schema_mutations import Refused, mutate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from registry.compat.finding import Finding, Side
 
-CASES = sorted(path.parent for path in Path(__file__).parent.glob("compat/*/before.proto"))
-Kind = pb.FieldDescriptorProto
-
-# Buf's WIRE rules look at both directions and at source; ours at what a reader of old data meets.
-STRICTER_IN_BUF = {
-    # A field that moves alone into a new oneof loses nothing, and an enum is read as an integer.
-    "compatible": {"FIELD_SAME_ONEOF", "FIELD_WIRE_COMPATIBLE_TYPE"},
-    # Buf names a field that becomes required under two rules.
-    "required_fields": {"FIELD_WIRE_COMPATIBLE_CARDINALITY"},
-    # Buf takes required for a cardinality of its own, where editions' features say it.
-    "editions": {"FIELD_WIRE_COMPATIBLE_CARDINALITY"},
-    # Buf takes a map for a repeated message of another type.
-    "field_cardinality": {"FIELD_WIRE_COMPATIBLE_TYPE"},
-}
-STRICTER_HERE = {"MESSAGE_NO_DELETE", "EXTENSION_NO_DELETE", "ENUM_SAME_TYPE", "MESSAGE_SAME_REQUIRED_FIELDS"}
-
-
-@cache
-def compiled(moment: str) -> pb.FileDescriptorSet:
-    sources = {f"{case.name}/case.proto": (case / f"{moment}.proto").read_text() for case in CASES}
-    return pb.FileDescriptorSet.FromString(compile_sources(sources).descriptor_set)
-
-
-def found_between(old: pb.FileDescriptorSet, new: pb.FileDescriptorSet) -> list[Finding]:
-    own = frozenset(file.name for file in (*old.file, *new.file))
-    return compare(Side("old", old.SerializeToString(), own), Side("new", new.SerializeToString(), own))
-
-
-def only(case: str, files: pb.FileDescriptorSet) -> pb.FileDescriptorSet:
-    return pb.FileDescriptorSet(file=[file for file in files.file if file.package == case])
+BUF = Path(sys.executable).with_name("buf")
+DATA_SURFACES = (Surface.WIRE, Surface.WIRE_JSON)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_findings_of_a_case_are_those_that_it_names(case: Path) -> None:
-    """The comments at the head of `after.proto` are the findings: rule and path, and nothing else."""
-    expected = [
-        line[3:].split() for line in (case / "after.proto").read_text().splitlines() if line[:2] == "//"
-    ]
-    found = found_between(only(case.name, compiled("before")), only(case.name, compiled("after")))
-    assert sorted([it.rule_id, it.path] for it in found) == sorted(expected)
-    assert all(finding.suggestion for finding in found), "a finding says a way out"
+def test_a_case_finds_what_it_expects(case: Case) -> None:
+    """Each case finds the rules, elements and broken promises that its `expected.json` names, no others."""
+    found = [as_expected(it) for it in compare(case.side("before"), case.side("after"))]
+    assert found == case.expected()["findings"]
 
 
-def test_buf_finds_the_same_rules_broken(tmp_path: Path) -> None:
-    """Buf's WIRE rules agree with ours case by case, but for the differences that this file names."""
-    ours: dict[str, set[str]] = {}
-    for finding in found_between(compiled("before"), compiled("after")):
-        ours.setdefault(finding.path.partition(".")[0], set()).add(finding.rule_id)
-    theirs = {case.name: set[str]() for case in CASES if case.name != "message_set"}  # Buf refuses those
+def test_each_rule_has_a_case() -> None:
+    """Each rule about structure has a folder of its name, in which it finds something."""
+    found = {case.name: {it["rule"] for it in case.expected()["findings"]} for case in CASES}
+    about_structure = {rule_id for rule_id in RULES if not rule_id.startswith("RULE_")}
+    assert {it for it in about_structure if it not in found.get(it.lower(), ())} == set()
+
+
+def test_findings_say_everything() -> None:
+    """Each finding has a change, an effect, a suggestion, and at least one who notices."""
+    for case in CASES:
+        for it in compare(case.side("before"), case.side("after")):
+            assert all((it.change, it.effect, it.suggestion, it.audiences)), it
+
+
+def test_buf_finds_the_same(tmp_path: Path) -> None:
+    """Case by case Buf finds the same rules broken at the same elements, or the case says why not.
+
+    What we find beyond that breaks no promise to new readers: Buf asks about them alone.
+    """
+    theirs: dict[str, Counter[tuple[str, str]]] = {case.name: Counter() for case in CASES}
     for broken in run_buf(tmp_path):
-        theirs[broken["path"].partition("/")[0]].add(broken["type"])
-    for case, rules in theirs.items():
-        stricter = STRICTER_IN_BUF.get(case, set())
-        assert rules - stricter == ours.get(case, set()) - (STRICTER_HERE - rules), case
-        assert stricter <= rules, f"the difference at {case} is gone"
+        words = re.split(r"[^a-z0-9_]", broken.get("path", broken["message"]))
+        name = next(it for it in words if it in theirs)
+        theirs[name][broken["type"], buf_key(broken["type"], broken.get("path", ""), broken["message"])] += 1
+    for case in CASES:
+        keys = Keys(case.files("before"), case.files("after"))
+        found = compare(case.side("before"), case.side("after"))
+        ours = {(it.rule_id, keys.key(it)): it for it in found if RULES[it.rule_id].buf}
+        known = {(it["rule"], it["element"]): it["only"] for it in case.expected().get("differences", ())}
+        only_here = {
+            key for key, it in ours.items() if key not in theirs[case.name] and breaks_new_readers(it)
+        }
+        only_there = theirs[case.name].keys() - ours.keys()
+        assert only_here == {key for key, only in known.items() if only == "tidegate"}, case.name
+        assert only_there == {key for key, only in known.items() if only == "buf"}, case.name
 
 
-def run_buf(folder: Path) -> Iterable[dict[str, str]]:
+def breaks_new_readers(finding: Finding) -> bool:
+    return any(it.startswith("BACKWARD") for it in finding.breaks())
+
+
+def run_buf(folder: Path) -> list[dict[str, str]]:
     for moment in ("before", "after"):
-        files = [file for file in compiled(moment).file if file.package != "message_set"]
+        # Buf refuses MessageSets.
+        files = [file for file in compiled(moment).file if "message_set" not in file.name]
         (folder / f"{moment}.binpb").write_bytes(pb.FileDescriptorSet(file=files).SerializeToString())
-    command = [Path(sys.executable).with_name("buf"), "breaking", "after.binpb", "--against", "before.binpb"]
-    config = json.dumps({"version": "v2", "breaking": {"use": ["WIRE"]}})
+    config = json.dumps({"version": "v2", "breaking": {"use": ["FILE", "PACKAGE", "WIRE_JSON", "WIRE"]}})
+    command = [BUF, "breaking", "after.binpb", "--against", "before.binpb", "--config", config]
     run = subprocess.run(
-        [*command, "--config", config, "--error-format", "json"],
+        [*command, "--error-format", "json"],
         cwd=folder, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert run.stdout, run.stderr
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
+def test_cells_are_whole() -> None:
+    """Each rule has six cells with a sentence each, and a wider surface is never milder than a narrow one."""
+    for rule in RULES.values():
+        assert rule.cells.keys() == {(way, surface) for way in Way for surface in Surface}
+        assert all(cell.why.endswith(".") for cell in rule.cells.values()), rule.id
+        for way in Way:
+            verdicts = [rule.cells[way, surface].verdict for surface in Surface]
+            assert verdicts == sorted(verdicts), rule.id
+        assert rule.implied_by <= RULES.keys()
+
+
+def drawn(seed: int, *, mutations: int = 2) -> tuple[Side, Side]:
+    """Answers a drawn schema, and what it became after some mutations."""
+    drawing = Drawing(Random(seed), "t")
+    old = side_of("version 1", drawing.files)
+    try:
+        mutate(drawing, mutations)
+    except Refused:
+        return old, old
+    return old, side_of("version 2", drawing.files)
+
+
+SEEDS = st.integers(0, 10**9)
+
+
 @given(schemas())
 def test_a_schema_is_compatible_with_itself(schema: Schema) -> None:
     """Nothing is found between a schema and itself, whatever it declares."""
-    files = pb.FileDescriptorSet(file=schema.files)
-    assert found_between(files, files) == []
+    side = side_of("version 1", schema.files)
+    assert compare(side, side) == []
 
 
-SCALARS = (
-    Kind.TYPE_INT32, Kind.TYPE_INT64, Kind.TYPE_UINT32, Kind.TYPE_UINT64, Kind.TYPE_BOOL, Kind.TYPE_SINT32,
-    Kind.TYPE_SINT64, Kind.TYPE_FIXED32, Kind.TYPE_SFIXED32, Kind.TYPE_FIXED64, Kind.TYPE_SFIXED64,
-    Kind.TYPE_DOUBLE, Kind.TYPE_FLOAT, Kind.TYPE_STRING, Kind.TYPE_BYTES,
-)  # fmt: skip
-TEXTS = (Kind.TYPE_STRING, Kind.TYPE_BYTES)
+@given(SEEDS)
+def test_a_finding_is_no_worse_than_its_rule(seed: int) -> None:
+    """A finding's verdicts are those of its rule's cells or milder, and somebody notices it."""
+    for it in compare(*drawn(seed)):
+        cells = RULES[it.rule_id].cells
+        assert it.cells.keys() == cells.keys()
+        assert all(verdict <= cells[key].verdict for key, verdict in it.cells.items())
+        assert any(it.cells.values())
+        assert it.audiences
 
 
-@st.composite
-def pairs(draw: st.DrawFn) -> tuple[pb.FileDescriptorSet, pb.FileDescriptorSet]:
-    """Draws a message of few fields, and what it became after one to three edits."""
-    old: dict[int, pb.FieldDescriptorProto] = {}
-    for number in draw(st.sets(st.integers(1, 5), min_size=1)):
-        old[number] = draw(fields(number))
-    new = dict(old)
-    for number in draw(st.lists(st.integers(1, 6), min_size=1, max_size=3)):
-        edited = pb.FieldDescriptorProto()
-        edited.CopyFrom(new.get(number) or draw(fields(number)))
-        match draw(st.sampled_from(("type", "label", "oneof", "remove"))):
-            case "type":
-                edited.type = draw(st.sampled_from(SCALARS))
-            case "label":
-                edited = draw(fields(number))
-                edited.type = new[number].type if number in new else edited.type
-            case "oneof" if edited.label == Kind.LABEL_OPTIONAL:
-                edited.oneof_index = 0
-            case "remove" if number in new:
-                del new[number]
-                continue
-        new[number] = edited
-    return _file(old, set()), _file(new, {it for it in old if it not in new and draw(st.booleans())})
+@given(SEEDS)
+def test_full_is_backward_and_forward(seed: int) -> None:
+    """A finding breaks FULL exactly if it breaks BACKWARD or FORWARD, and NONE is never broken."""
+    for it in compare(*drawn(seed)):
+        for surface in Surface:
+            broken = {way: it.verdict(Promise(way, surface)) is Verdict.BREAKS for way in Direction}
+            assert broken[Direction.FULL] == (broken[Direction.BACKWARD] or broken[Direction.FORWARD])
+            assert not broken[Direction.NONE]
 
 
-@st.composite
-def fields(draw: st.DrawFn, number: int) -> pb.FieldDescriptorProto:
-    field = pb.FieldDescriptorProto(name=f"f{number}", number=number, type=draw(st.sampled_from(SCALARS)))
-    field.label = draw(st.sampled_from((Kind.LABEL_OPTIONAL, Kind.LABEL_REPEATED)))
-    if field.label == Kind.LABEL_OPTIONAL and draw(st.booleans()):
-        field.oneof_index = 0
-    return field
+@given(SEEDS)
+def test_rules_about_reading_mirror(seed: int) -> None:
+    """What breaks new readers of old data breaks old readers of new data if the versions change places."""
+    old, new = drawn(seed)
+    there, back = compare(old, new), compare(new, old)
+    extensions = {it.path for side in (old, new) for it in read_shape(side).extensions.values()}
+    for surface in DATA_SURFACES:
+        for way, other in ((Way.BACKWARD, Way.FORWARD), (Way.FORWARD, Way.BACKWARD)):
+            assert broken_by(there, way, surface, extensions) == broken_by(back, other, surface, extensions)
 
 
-def _file(declared: dict[int, pb.FieldDescriptorProto], reserved: set[int]) -> pb.FileDescriptorSet:
-    file = pb.FileDescriptorProto(name="e.proto", package="e", syntax="proto2")
-    message = file.message_type.add(name="E", field=[declared[number] for number in sorted(declared)])
-    if any(field.HasField("oneof_index") for field in message.field):
-        message.oneof_decl.add(name="choice")
-    for number in sorted(reserved):
-        message.reserved_range.add(start=number, end=number + 1)
-    return pb.FileDescriptorSet(file=[file])
+def broken_by(findings: list[Finding], way: Way, surface: Surface, extensions: set[str]) -> set[str]:
+    """Answers which declarations are broken, without what may have another name on the other side."""
+    return {
+        "an extension" if it.path in extensions else ".".join(it.path.split(".")[:2])
+        for it in findings
+        if it.cells[way, surface] is Verdict.BREAKS and not RULES[it.rule_id].lineage
+    }
 
 
-@given(pairs(), st.data())
-def test_compatible_readers_read_what_was_written(
-    pair: tuple[pb.FileDescriptorSet, pb.FileDescriptorSet], data: st.DataObject
-) -> None:
-    """Where nothing is found, the new version reads the old one's data without losing a field of both."""
-    old, new = pair
-    if found_between(old, new):
-        return
-    written, read = (
-        GetMessageClass(build_pool(it.SerializeToString()).FindMessageTypeByName("e.E")) for it in pair
-    )
-    sent = written()
-    for field in sent.DESCRIPTOR.fields:
-        value: Any = 1 if field.type not in TEXTS else b"1" if field.type == Kind.TYPE_BYTES else "1"
-        if field.is_repeated:
-            getattr(sent, field.name).extend([value] * data.draw(st.integers(0, 2)))
-        elif data.draw(st.booleans()):
-            setattr(sent, field.name, value)
-    received = read.FromString(sent.SerializePartialToString())
-    for field, value in sent.ListFields():
-        if field.number in received.DESCRIPTOR.fields_by_number:
-            assert plain(getattr(received, field.name)) == plain(value)
-
-
-def plain(value: Any) -> object:
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, (str, int, float)):
-        return value
-    return [plain(item) for item in value]
+@given(SEEDS)
+def test_judged_findings_keep_the_verdict(seed: int) -> None:
+    """What is left out as implied takes no verdict away, and what breaks the promise comes first."""
+    findings = compare(*drawn(seed))
+    for surface in Surface:
+        promise = Promise(Direction.FULL, surface)
+        judged = judge(findings, promise)
+        worst = {it.path: it.verdict(promise) for it in sorted(findings, key=lambda it: it.verdict(promise))}
+        shown = {it.path: verdict for it, verdict in sorted(judged, key=lambda it: it[1])}
+        assert shown == {path: verdict for path, verdict in worst.items() if verdict is not Verdict.FINE}
+        assert [-verdict for _, verdict in judged] == sorted(-verdict for _, verdict in judged)
 
 
 SPANS = st.lists(
@@ -203,3 +199,4 @@ def test_numbers_are_sets(some: list[Span], others: list[Span]) -> None:
     assert {
         n for span in numbers.without(Numbers(others)) for n in range(span.first, span.last + 1)
     } == left - right
+    assert numbers.first_free(-5) == next(n for n in range(-5, 40) if n not in left)

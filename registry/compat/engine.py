@@ -7,24 +7,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
 from registry.compat.catalogue import RULES
+from registry.compat.defaults import compare_first_values
+from registry.compat.enums import compare_enums
+from registry.compat.fields import compare_extensions
+from registry.compat.files import compare_files
+from registry.compat.messages import compare_messages
+from registry.compat.pair import Pair
 from registry.compat.promise import Surface, Verdict, Way
-from registry.compat.shape import read_shape
-from registry.compat.structure import compare_shapes
+from registry.compat.reading import read_shape
+from registry.compat.services import compare_services
+from registry.compat.validate_rules import compare_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from registry.compat.finding import Finding, Side
     from registry.compat.promise import Promise
+    from registry.compat.shape import Shape
 
 
 def compare(old: Side, new: Side) -> list[Finding]:
-    """Answers everything that changed from ``old`` to ``new`` and that somebody may notice, by path."""
-    before, after = (read_shape(FileDescriptorSet.FromString(side.descriptor_set)) for side in (old, new))
-    return sorted(compare_shapes(before, after), key=lambda it: (it.path, it.rule_id))
+    """Answers everything that changed from ``old`` to ``new`` and that somebody may notice, by path.
+
+    Files of references count with the messages that both sides have; nothing of theirs can be missed.
+    """
+    pair = Pair(read_shape(old), read_shape(new))
+    findings = [*_structure(pair), *compare_rules(old, new)]
+    return sorted(findings, key=lambda it: (it.path, it.rule_id))
 
 
 def explain(findings: Iterable[Finding], old: Side, new: Side) -> list[Finding]:  # noqa: ARG001
@@ -33,15 +43,76 @@ def explain(findings: Iterable[Finding], old: Side, new: Side) -> list[Finding]:
 
 
 def judge(findings: Iterable[Finding], promise: Promise) -> list[tuple[Finding, Verdict]]:
-    """Answers the findings that matter under a promise: those that break it first, then by path."""
-    judged = [(it, verdict) for it in findings if (verdict := it.verdict(promise)) is not Verdict.FINE]
+    """Answers the findings that matter under a promise: those that break it first, then by path.
+
+    What nobody notices on the promise's surface is left out, and what another finding on the same element
+    says as well.
+    """
+    noticed = [(it, verdict) for it in findings if (verdict := it.verdict(promise)) is not Verdict.FINE]
+    shown = {(it.path, it.rule_id): verdict for it, verdict in noticed}
+    judged = [(it, verdict) for it, verdict in noticed if not _is_implied(it, verdict, shown)]
     return sorted(judged, key=lambda it: (-it[1], it[0].path, it[0].rule_id))
 
 
-def readable(writer: Side, reader: Side, type_name: str) -> bool:  # noqa: ARG001
-    """Tells whether binary events of a type, written with one version, can be read with another one."""
-    return not any(
-        it.cells.get((Way.BACKWARD, Surface.WIRE)) is Verdict.BREAKS
-        for it in compare(writer, reader)
-        if not RULES[it.rule_id].lineage
+def readable(writer: Side, reader: Side, type_name: str) -> bool:
+    """Tells whether binary events of a type, written with one version, can be read with another one.
+
+    Rules of ``buf.validate``, and those about the history of a subject, don't count.
+    """
+    pair = Pair(read_shape(writer), read_shape(reader))
+    if type_name not in pair.new.messages:
+        return False
+    messages, enums = _reachable(pair.old, type_name)
+    findings = (
+        *compare_messages(pair, messages),
+        *compare_enums(pair, enums),
+        *compare_extensions(pair, messages),
+        *compare_first_values(pair, messages),
     )
+    return not any(_fails_to_read(it) for it in findings)
+
+
+def reachable(side: Side, type_names: Iterable[str]) -> tuple[set[str], set[str]]:
+    """Answers the messages and enums that a side has, and those that events of some types can hold."""
+    shape = read_shape(side)
+    held = set[str]()
+    for type_name in type_names:
+        held.update(*_reachable(shape, type_name))
+    return {*shape.messages, *shape.enums}, held
+
+
+def _structure(pair: Pair) -> Iterator[Finding]:
+    yield from compare_files(pair)
+    yield from compare_messages(pair, pair.old.messages)
+    yield from compare_enums(pair, pair.old.enums)
+    yield from compare_services(pair)
+    yield from compare_extensions(pair)
+    yield from compare_first_values(pair, pair.old.messages)
+
+
+def _fails_to_read(finding: Finding) -> bool:
+    breaks = finding.cells[Way.BACKWARD, Surface.WIRE] is Verdict.BREAKS
+    return breaks and not RULES[finding.rule_id].lineage
+
+
+def _is_implied(finding: Finding, verdict: Verdict, shown: Mapping[tuple[str, str], Verdict]) -> bool:
+    by = RULES[finding.rule_id].implied_by
+    return any(shown.get((finding.path, rule_id), Verdict.FINE) >= verdict for rule_id in by)
+
+
+def _reachable(shape: Shape, type_name: str) -> tuple[set[str], set[str]]:
+    """Answers the messages and enums that an event of a type can hold."""
+    extensions: dict[str, list[str]] = {}
+    for (extendee, _), field in shape.extensions.items():
+        extensions.setdefault(extendee, []).append(field.type_name)
+    messages, enums, waiting = set[str](), set[str](), [type_name]
+    while waiting:
+        name = waiting.pop()
+        message = shape.messages.get(name)
+        if message is None:
+            enums.add(name)
+        elif name not in messages:
+            messages.add(name)
+            waiting.extend(it.type_name for it in message.fields.values() if it.type_name)
+            waiting.extend(filter(None, extensions.get(name, ())))
+    return messages, enums

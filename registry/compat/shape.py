@@ -1,6 +1,7 @@
-"""A schema as plain values: what of its descriptors decides how data is written and read.
+"""A schema as plain values: what of its descriptors decides how data is written, read and compiled.
 
-Editions' features are resolved here; ``registry/compat/engine.py`` compares shapes.
+``reading`` makes shapes, the rules compare them. Equal files share one shape, so that most of a comparison
+is a look at identities.
 """
 
 from __future__ import annotations
@@ -8,33 +9,25 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, TypeVar
-
-from google.protobuf.descriptor_pb2 import (
-    DescriptorProto,
-    EnumDescriptorProto,
-    FieldDescriptorProto,
-    FileDescriptorSet,
-)
-
-from registry.descriptors import build_pool, message_types
-from registry.supplied import is_supplied_name
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from google.protobuf.descriptor import Descriptor, FieldDescriptor
-    from google.protobuf.descriptor_pool import DescriptorPool
-
-_T = TypeVar("_T", DescriptorProto, EnumDescriptorProto, FieldDescriptorProto)
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Cardinality(Enum):
-    """How many values a field has."""
+    """How many values a field has, and whether it knows that it has none."""
 
-    SINGULAR = "singular"
+    IMPLICIT = "singular"
+    EXPLICIT = "singular with presence"
+    REQUIRED = "required"
     REPEATED = "repeated"
     MAP = "a map"
+
+    @property
+    def is_many(self) -> bool:
+        """Whether there can be more than one value."""
+        return self in (Cardinality.REPEATED, Cardinality.MAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +55,16 @@ class Numbers:
                 self._spans.append(span)
         self._firsts = [span.first for span in self._spans]
 
+    @property
+    def spans(self) -> Sequence[Span]:
+        """The numbers as spans that neither touch nor overlap, sorted."""
+        return self._spans
+
+    def first_free(self, number: int) -> int:
+        """Answers the first number from ``number`` on that is not one of these."""
+        within = self.overlapping(Span(number, number))
+        return within[0].last + 1 if within else number
+
     def __contains__(self, number: int) -> bool:
         index = bisect_right(self._firsts, number) - 1
         return index >= 0 and number <= self._spans[index].last
@@ -86,155 +89,164 @@ class Numbers:
         return [it for it in self._spans[start:end] if it.last >= span.first]
 
 
-@dataclass(frozen=True, slots=True)
-class FieldShape:
-    """One field or extension.
+class FieldShape(NamedTuple):
+    """One field or extension. A tuple, because a schema has tens of thousands of them.
 
     Attributes:
-        path: Its full name.
+        path: Its full name; of a map's key and value, that of the map and ``.key`` or ``.value``.
+        name: Its own name.
         number: Its field number.
         type: As in Protobuf: ``int32``, ``string``, ``message``, ``group``, ``enum``, ...
         type_name: Full name of the message or enum; empty for scalars.
         cardinality: How many values it has.
-        required: Whether data without it is malformed.
         oneof: Name of its oneof; empty if it is in none.
-        entry: Key and value of a map.
+        json_name: Its name in JSON.
+        default: Its declared default as protoc writes it; None if it has none.
+        verified: Whether text is refused that is not UTF-8.
+        jstype: How JavaScript holds it: ``JS_NORMAL``, ``JS_STRING``, ``JS_NUMBER``.
+        cpp_string: How C++ holds text: ``STRING``, ``VIEW``, ``CORD``, ``STRING_PIECE``.
+        java_verified: ``verified``, as Java sees it.
+        extendee: Full name of the message that it extends; empty if it is no extension.
     """
 
     path: str
+    name: str
     number: int
     type: str
     type_name: str
     cardinality: Cardinality
-    required: bool
     oneof: str
-    entry: tuple[FieldShape, ...] = ()
+    json_name: str
+    default: str | None
+    verified: bool
+    jstype: str
+    cpp_string: str
+    java_verified: bool
+    extendee: str
+
+    @property
+    def is_required(self) -> bool:
+        """Whether data without it is malformed."""
+        return self.cardinality is Cardinality.REQUIRED
+
+    @property
+    def shown_type(self) -> str:
+        """Its type as people write it."""
+        return self.type_name or self.type
 
 
 @dataclass(frozen=True, slots=True)
 class MessageShape:
-    """One message: its fields by number, extensions of the same schema included, and reserved numbers."""
+    """One message.
+
+    Attributes:
+        name: Its full name.
+        fields: By number.
+        oneofs: Names of its oneofs.
+        reserved: Numbers that no field may have.
+        reserved_names: Names that no field may have.
+        extendable: Numbers left to extensions.
+        message_set: Whether it is encoded as a MessageSet.
+        json_allowed: Whether JSON is held to work, not only tried.
+        accessor: Whether it has the standard accessor of its descriptor.
+        is_entry: Whether it is the entry of a map.
+        is_type: Whether it can be an event type.
+        package: The package that it is declared in.
+        syntax: ``proto2``, ``proto3`` or ``editions``: how its fields are written.
+    """
 
     name: str
-    fields: dict[int, FieldShape]
-    extensions: frozenset[int]
+    fields: Mapping[int, FieldShape]
+    oneofs: frozenset[str]
     reserved: Numbers
+    reserved_names: frozenset[str]
+    extendable: Numbers
     message_set: bool
+    json_allowed: bool
+    accessor: bool
+    is_entry: bool
+    is_type: bool
+    package: str
+    syntax: str
 
 
 @dataclass(frozen=True, slots=True)
 class EnumShape:
-    """One enum: names by number, and reserved numbers; ``closed`` if unlisted numbers are no values of it."""
+    """One enum.
+
+    Attributes:
+        name: Its full name.
+        values: Names by number, as declared; JSON is written with the first one.
+        numbers: Number by name.
+        first: The number of the first value, which unset fields of a closed enum have.
+        reserved: Numbers that no value may have.
+        reserved_names: Names that no value may have.
+        closed: Whether unlisted numbers are no values of it.
+        json_allowed: Whether JSON is held to work, not only tried.
+        syntax: As of messages.
+    """
 
     name: str
-    values: dict[int, str]
+    values: Mapping[int, tuple[str, ...]]
+    numbers: Mapping[str, int]
+    first: int
     reserved: Numbers
+    reserved_names: frozenset[str]
     closed: bool
+    json_allowed: bool
+    syntax: str
+
+
+@dataclass(frozen=True, slots=True)
+class MethodShape:
+    """One method of a service; ``path`` is its full name, types are full names."""
+
+    path: str
+    request: str
+    response: str
+    client_streaming: bool
+    server_streaming: bool
+    idempotency: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileShape:
+    """One file; its elements by full name, nested ones included; its options as text, defaults included."""
+
+    name: str
+    package: str
+    syntax: str
+    options: Mapping[str, str]
+    messages: Mapping[str, MessageShape]
+    enums: Mapping[str, EnumShape]
+    services: Mapping[str, Mapping[str, MethodShape]]
+    extensions: Mapping[str, FieldShape]
+
+    def nested_name(self, full_name: str) -> str:
+        """Answers a name of an element within the package."""
+        return full_name[len(self.package) + 1 :] if self.package else full_name
+
+    def full_name(self, nested_name: str) -> str:
+        """Answers the full name of what is, or would be, declared here under a name."""
+        return f"{self.package}.{nested_name}" if self.package else nested_name
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The messages and enums of a schema's own files, by full name; ``types`` can be event types."""
+    """One side of a comparison.
 
-    types: frozenset[str]
-    messages: dict[str, MessageShape]
-    enums: dict[str, EnumShape]
+    Attributes:
+        name: How people call it: ``version 3``.
+        own: Names of its own files.
+        files: Its own files and those of its references, by name; not those that the registry supplies.
+        messages: Of all these files, by full name.
+        enums: Of all these files, by full name.
+        extensions: Of all these files, by the extended message and the number.
+    """
 
-
-def read_shape(descriptor_set: FileDescriptorSet) -> Shape:
-    """Reads the shape of a compiled schema."""
-    pool = build_pool(descriptor_set.SerializePartialToString())
-    own = [file for file in descriptor_set.file if not is_supplied_name(file.name)]
-    nested = [it for file in own for it in _with_nested(file.package, file.message_type)]
-    extensions = _extensions(
-        pool,
-        [
-            *((file.package, file.extension) for file in own),
-            *((name, message.extension) for name, message in nested),
-        ],
-    )
-    enums = [it for file in own for it in _scoped(file.package, file.enum_type)]
-    enums += [it for name, message in nested for it in _scoped(name, message.enum_type)]
-    return Shape(
-        types=frozenset(message_types(own)),
-        messages={
-            name: _message(pool, name, message, extensions.get(name, ()))
-            for name, message in nested
-            if not message.options.map_entry
-        },
-        enums={name: _enum(pool, name, enum) for name, enum in enums},
-    )
-
-
-def _scoped(scope: str, items: Iterable[_T]) -> Iterator[tuple[str, _T]]:
-    for item in items:
-        yield f"{scope}.{item.name}" if scope else item.name, item
-
-
-def _with_nested(scope: str, messages: Iterable[DescriptorProto]) -> Iterator[tuple[str, DescriptorProto]]:
-    for name, message in _scoped(scope, messages):
-        yield name, message
-        yield from _with_nested(name, message.nested_type)
-
-
-def _extensions(
-    pool: DescriptorPool, declared: Iterable[tuple[str, Iterable[FieldDescriptorProto]]]
-) -> dict[str, list[FieldDescriptor]]:
-    """Answers extensions by the message that they extend; of the pool's own search each costs all."""
-    found: dict[str, list[FieldDescriptor]] = {}
-    for scope, extensions in declared:
-        for name, _ in _scoped(scope, extensions):
-            field = pool.FindExtensionByName(name)
-            extended = field.containing_type
-            found.setdefault(extended.full_name if extended else "", []).append(field)
-    return found
-
-
-def _message(
-    pool: DescriptorPool, name: str, proto: DescriptorProto, extensions: Iterable[FieldDescriptor]
-) -> MessageShape:
-    fields = (*pool.FindMessageTypeByName(name).fields, *extensions)
-    return MessageShape(
-        name=name,
-        fields={field.number: _field(field) for field in fields},
-        extensions=frozenset(field.number for field in extensions),
-        reserved=Numbers(Span(it.start, it.end - 1) for it in proto.reserved_range),
-        message_set=proto.options.message_set_wire_format,
-    )
-
-
-def _field(field: FieldDescriptor) -> FieldShape:
-    kind = FieldDescriptorProto.Type.Name(FieldDescriptorProto.Type.ValueType(field.type))
-    message, enum, oneof = field.message_type, field.enum_type, field.containing_oneof
-    named = message or enum
-    is_map = field.is_repeated and message is not None and message.GetOptions().map_entry
-    return FieldShape(
-        path=field.full_name,
-        number=field.number,
-        type=kind.removeprefix("TYPE_").lower(),
-        type_name=named.full_name if named else "",
-        cardinality=Cardinality.MAP
-        if is_map
-        else Cardinality.REPEATED
-        if field.is_repeated
-        else Cardinality.SINGULAR,
-        required=field.is_required,
-        oneof=oneof.name if oneof else "",
-        entry=_entry(message) if is_map and message else (),
-    )
-
-
-def _entry(message: Descriptor) -> tuple[FieldShape, ...]:
-    return tuple(_field(field) for field in message.fields)
-
-
-def _enum(pool: DescriptorPool, name: str, proto: EnumDescriptorProto) -> EnumShape:
-    values: dict[int, str] = {}
-    for value in proto.value:
-        values.setdefault(value.number, value.name)
-    return EnumShape(
-        name=name,
-        values=values,
-        reserved=Numbers(Span(it.start, it.end) for it in proto.reserved_range),
-        closed=pool.FindEnumTypeByName(name).is_closed,
-    )
+    name: str
+    own: frozenset[str]
+    files: Mapping[str, FileShape]
+    messages: Mapping[str, MessageShape]
+    enums: Mapping[str, EnumShape]
+    extensions: Mapping[tuple[str, int], FieldShape]

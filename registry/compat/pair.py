@@ -1,0 +1,85 @@
+"""Two shapes side by side, and findings about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from registry.compat.catalogue import ANY, RULES, verdicts
+from registry.compat.finding import Audience, Finding
+from registry.compat.promise import Surface, Verdict, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from registry.compat.rule import Ways
+    from registry.compat.shape import Shape
+
+    Cells = Mapping[tuple[Way, Surface], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The old shape and the new one; ``within`` remembers which enums are known to hold another's values."""
+
+    old: Shape
+    new: Shape
+    within: dict[tuple[str, str], Ways] = field(default_factory=dict)
+
+    def new_readers(self, what: str) -> str:
+        """Answers what those see who read with the new version what was written with the old one."""
+        return f"readers on {self.new.name} {what} in events written with {self.old.name}"
+
+    def old_readers(self, what: str) -> str:
+        """Answers what those see who read with the old version what is written with the new one."""
+        return f"readers still on {self.old.name} {what} in events written with {self.new.name}"
+
+    def all_readers(self, what: str) -> str:
+        """Answers what both see."""
+        return f"{self.new_readers(what)}, and the reverse"
+
+    def by_way(self, what: str, ways: Ways) -> str:
+        """Answers what those see to whom more happens than to the others."""
+        backward, forward = ways
+        if backward is forward:
+            return self.all_readers(what)
+        return self.new_readers(what) if backward > forward else self.old_readers(what)
+
+
+def found(
+    rule_id: str,
+    path: str,
+    change: str,
+    effect: str,
+    suggestion: str,
+    *,
+    ways: Ways = ANY,
+    data: Ways = ANY,
+    wire: Ways = ANY,
+) -> Finding:
+    """Answers a finding of a rule; see ``verdicts`` for what makes it milder than its rule."""
+    cells = verdicts(rule_id, ways=ways, data=data, wire=wire)
+    return Finding(rule_id, path, change, cells, _audiences(rule_id, cells), effect, suggestion)
+
+
+def json_not_held(rule_id: str, path: str) -> Finding:
+    """Answers that JSON of a message or enum was held to work and is a best effort now."""
+    effect = "names may clash in JSON, and nobody is told"
+    return found(rule_id, path, "JSON is a best effort now", effect, "set `features.json_format = ALLOW`")
+
+
+def _audiences(rule_id: str, cells: Cells) -> tuple[Audience, ...]:
+    """Answers who notices: readers of binary data by way, and those who notice more than they do."""
+    audiences = {
+        Audience.OLD_READERS: cells[Way.FORWARD, Surface.WIRE] > Verdict.FINE,
+        Audience.NEW_READERS: cells[Way.BACKWARD, Surface.WIRE] > Verdict.FINE,
+        Audience.JSON_READERS: any(cells[w, Surface.WIRE_JSON] > cells[w, Surface.WIRE] for w in Way),
+        Audience.GENERATED_CODE: _is_about_source(rule_id, cells),
+    }
+    return tuple(audience for audience, notices in audiences.items() if notices)
+
+
+def _is_about_source(rule_id: str, cells: Cells) -> bool:
+    rules = RULES[rule_id].cells
+    differs = rules[Way.BACKWARD, Surface.SOURCE] is not rules[Way.BACKWARD, Surface.WIRE_JSON]
+    return differs and cells[Way.BACKWARD, Surface.SOURCE] > Verdict.FINE
