@@ -6,6 +6,7 @@ Names are loaded when they are first used, so that the command line starts witho
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     LATEST = Start.LATEST
 
 __version__ = "0.1.0"
+
+__path__ = extend_path(__path__, __name__)
+"""Stubs of typed streams are ``tidegate.typed…``, in whatever folder ``tidegate stubs`` wrote them to."""
 
 __all__ = [
     "EARLIEST",

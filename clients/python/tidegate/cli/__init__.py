@@ -26,6 +26,7 @@ COMMANDS = {
     "topic": "Make, change, read and delete topics.",
     "publish": "Publish events from JSON lines.",
     "subscribe": "Write events as JSON lines, until Ctrl-C.",
+    "stubs": "Write typed stubs of a topic, in the language of its programs.",
 }
 """From a command's name, which is its module's and its function's too, to the first sentence of its help."""
 
@@ -72,6 +73,7 @@ class Commands(click.Group):
         "tidegate topic create airport.departures --subject flights",
         "tidegate publish airport.departures --type flights.v1.Departed departures.jsonl",
         "tidegate subscribe airport.departures --from earliest | head -3",
+        "tidegate stubs airport.departures --lang python --out gen",
     ),
 )
 @click.option(

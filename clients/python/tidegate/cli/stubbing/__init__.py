@@ -1,0 +1,1 @@
+"""Stubs of typed streams: what ``tidegate stubs`` writes, one module a language."""
