@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tidegate.v1 import event_pb2, event_service_pb2, subscription_pb2
 
-from gateway.contract import contract_files
+from gateway.typed_view import contract_files
 from registry.descriptors import message_types
 from registry.schema import SchemaVersion
 from registry.typed import ServiceName, parse_service_name, possible_services, typed_services

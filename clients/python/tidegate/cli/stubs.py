@@ -49,11 +49,11 @@ LANGUAGES = {"python": "Python", "go": "Go", "typescript": "TypeScript"}
 def stubs(
     server: str, *, topic: str, lang: str, folder: Path, version: int | None, types: tuple[str, ...]
 ) -> None:
-    """Write typed stubs of TOPIC: its event types as classes, and services to publish and subscribe with.
+    """Write typed stubs of a topic, in the language of its programs.
 
-    They are made by protoc and the language's own plugins, and need nothing of Tidegate. A README.md beside
-    them says the next commands. Where plugins are missing, the .proto files are written all the same, and how
-    to install what is missing.
+    They hold the event types of TOPIC as classes, and a service for each to publish and to subscribe with. They
+    are made by protoc and the language's own plugins, and need nothing of Tidegate. A README.md beside them
+    says the next commands. Where plugins are missing, the .proto files are written all the same.
     """
     from tidegate.cli.stubbing.plan import make_plan, write_protos  # noqa: PLC0415 - protobuf takes time
 
