@@ -10,6 +10,7 @@ from tidegate.v1.schema_service_pb2_grpc import SchemaServiceServicer
 
 from gateway.paging import fill_page, make_token, page_size, read_token
 from registry.errors import InvalidRequest
+from registry.schema import Candidate
 
 if TYPE_CHECKING:
     import grpc
@@ -32,13 +33,13 @@ class SchemaService(SchemaServiceServicer):
         """Makes a schema the subject's next version, or answers the version that equals it."""
         match request.WhichOneof("schema"):
             case "sources":
-                registered = self._registry.register(request.subject, sources=request.sources.files)
+                candidate = Candidate(sources=request.sources.files)
             case "descriptor_set":
-                registered = self._registry.register(request.subject, descriptor_set=request.descriptor_set)
+                candidate = Candidate(descriptor_set=request.descriptor_set)
             case _:
                 raise InvalidRequest("schema", "must be set: either sources or descriptor_set")
-        schema, created = await registered
-        return pb.RegisterSchemaResponse(schema=_summary(schema), created=created)
+        registered = await self._registry.register(request.subject, candidate)
+        return pb.RegisterSchemaResponse(schema=_summary(registered.schema), created=registered.created)
 
     async def GetSchema(self, request: pb.GetSchemaRequest, _: Context) -> pb.GetSchemaResponse:  # noqa: N802
         """Answers one version, with its descriptors and sources."""

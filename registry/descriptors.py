@@ -16,6 +16,7 @@ from google.protobuf.descriptor_pb2 import (
     FieldDescriptorProto,
     FileDescriptorProto,
     FileDescriptorSet,
+    SourceCodeInfo,
 )
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
@@ -23,7 +24,7 @@ from google.protobuf.message_factory import GetMessageClass
 from registry.supplied import DESCRIPTOR_FILE, is_supplied_name, supplied_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from google.protobuf.message import Message
 
@@ -134,17 +135,47 @@ def _canonical(file: FileDescriptorProto, factory: type) -> FileDescriptorProto:
     return FileDescriptorProto.FromString(message.SerializePartialToString(deterministic=True))
 
 
-def fingerprint(files: Iterable[FileDescriptorProto]) -> str:
+def fingerprint(files: Iterable[FileDescriptorProto], referenced: Container[str] = ()) -> str:
     """Answers the identity of canonical files: SHA-256 over the schema's own, whatever their order.
 
-    Files that the registry supplies don't count: a newer release of them is no other schema.
+    Files that the registry supplies don't count: a newer release of them is no other schema. Those of other
+    subjects do, and are told from own ones.
+
+    Args:
+        files: The files.
+        referenced: The names of those that belong to other subjects.
     """
     digest = hashlib.sha256()
-    for file in sorted(files, key=lambda file: file.name):
+    for file in sorted(files, key=lambda file: (file.name in referenced, file.name)):
         if not is_supplied_name(file.name):
             data = file.SerializePartialToString(deterministic=True)
+            digest.update(b"referenced" if file.name in referenced else b"")
             digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()
+
+
+def own_names(descriptor_set: bytes) -> tuple[str, ...]:
+    """Answers the names of the files that the registry does not supply, sorted."""
+    files = FileDescriptorSet.FromString(descriptor_set).file
+    return tuple(sorted(file.name for file in files if not is_supplied_name(file.name)))
+
+
+def source_info(files: Iterable[FileDescriptorProto]) -> bytes:
+    """Answers the files' positions and comments: a serialized ``FileDescriptorSet`` of them alone.
+
+    Places that no source could have are left out: a descriptor set may have been written by anybody.
+    """
+    result = FileDescriptorSet()
+    for file in files:
+        bare = FileDescriptorProto(name=file.name)
+        bare.source_code_info.location.extend(it for it in file.source_code_info.location if _is_place(it))
+        if bare.source_code_info.location:
+            result.file.append(bare)
+    return result.SerializePartialToString()
+
+
+def _is_place(location: SourceCodeInfo.Location) -> bool:
+    return len(location.span) in {3, 4} and min(location.span) >= 0 and min(location.path, default=0) >= 0
 
 
 def message_types(files: Iterable[FileDescriptorProto]) -> list[str]:

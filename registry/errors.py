@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from registry.compat.finding import Finding
+
 VIOLATIONS_LISTED = 100
 """How many field violations an error lists at most; it counts the others."""
 
@@ -89,24 +91,38 @@ class InvalidSchema(TidegateError):
 
 
 class IncompatibleSchema(TidegateError):
-    """The schema breaks the promise of its subject; one violation a finding."""
+    """The schema breaks the promise of its subject; one violation a finding.
+
+    Args:
+        subject: The subject.
+        promise: What it promises.
+        findings: What breaks the promise, the first ones.
+        count: How many findings there are.
+    """
 
     reason = "INCOMPATIBLE_SCHEMA"
 
-    def __init__(
-        self, subject: str, against_version: int, promise: str, findings: Sequence[Violation]
-    ) -> None:
-        count = len(findings)
+    def __init__(self, subject: str, promise: str, findings: Sequence[Finding], count: int) -> None:
+        violations = [
+            Violation(it.path, f"{it.change}: {it.effect}; {it.suggestion}", it.rule_id) for it in findings
+        ]
+        against = findings[0].against_version
         super().__init__(
-            f"the schema is not {promise} compatible with version {against_version} of subject {subject!r}: "
-            f"{findings[0].field}: {findings[0].description}"
-            + (f" (and {count - 1} more)" if count > 1 else ""),
-            findings,
+            f"the schema is not {promise} compatible with version {against} of subject {subject!r}: "
+            f"{violations[0].field}: {violations[0].description}"
+            + (f" (and {count - 1:,} more)" if count > 1 else ""),
+            violations,
         )
         self.subject = subject
-        self.against_version = against_version
+        self.against_version = against
         self.promise = promise
         self.findings = count
+        self._explained = tuple(findings)
+
+    @property
+    def explained(self) -> tuple[Finding, ...]:
+        """The findings, at most ``VIOLATIONS_LISTED``, with their places and proofs."""
+        return self._explained
 
 
 class SubjectReadOnly(TidegateError):
@@ -197,7 +213,8 @@ class EventTypeTaken(TidegateError):
     def __init__(self, type_name: str, subject: str, owner: str) -> None:
         super().__init__(
             f"message {type_name} can't be registered under subject {subject!r}: it belongs to subject "
-            f"{owner!r}. Register the files that share it there, or give this copy a package of its own."
+            f"{owner!r}. Refer to that subject instead of sending its file: --reference {owner}[@VERSION]; "
+            f"or give this copy a package of its own."
         )
         self.type = type_name
         self.subject = subject
@@ -213,8 +230,12 @@ class SubjectNotFound(TidegateError):
 
     reason = "SUBJECT_NOT_FOUND"
 
-    def __init__(self, subject: str, near: Sequence[str] = ()) -> None:
-        super().__init__(f"subject {subject!r} does not exist.{_hint(near, 'subject')}")
+    def __init__(self, subject: str, near: Sequence[str] = (), *, deleted: bool = False) -> None:
+        super().__init__(
+            f"subject {subject!r} was deleted. Restore it with RestoreSchema."
+            if deleted
+            else f"subject {subject!r} does not exist.{_hint(near, 'subject')}"
+        )
         self.subject = subject
         self.near = tuple(near)
 
@@ -224,10 +245,14 @@ class SchemaVersionNotFound(TidegateError):
 
     reason = "SCHEMA_VERSION_NOT_FOUND"
 
-    def __init__(self, subject: str, version: int, latest_version: int) -> None:
-        super().__init__(
-            f"subject {subject!r} has no version {version}; its versions are 1 to {latest_version}."
+    def __init__(self, subject: str, version: int, latest_version: int, *, deleted: bool = False) -> None:
+        wrong = (
+            f"version {version} of subject {subject!r} was deleted"
+            if deleted
+            else (f"subject {subject!r} has no version {version or ''}".rstrip())
         )
+        latest = f"its latest version is {latest_version}" if latest_version else "it has none"
+        super().__init__(f"{wrong}; {latest}.")
         self.subject = subject
         self.version = version
         self.latest_version = latest_version

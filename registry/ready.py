@@ -84,7 +84,7 @@ class ReadySchemas:
         self._versions[ready.subject, ready.version] = _Entry(ready)
         self._bytes += ready.weight
         while self._bytes > self._bytes_kept and len(self._versions) > 1:
-            self._drop_version()
+            self.drop(*next(iter(self._versions)))
 
     def keep_validator(self, ready: ReadyVersion, type_name: str, validator: BatchValidator) -> None:
         """Keeps a validator; its version is kept, or was let go of in between and is kept again."""
@@ -96,8 +96,10 @@ class ReadySchemas:
             (subject, version, dropped), _ = self._validators.popitem(last=False)
             self._versions[subject, version].validators.discard(dropped)
 
-    def _drop_version(self) -> None:
-        (subject, version), entry = self._versions.popitem(last=False)
-        self._bytes -= entry.ready.weight
-        for type_name in entry.validators:
-            del self._validators[subject, version, type_name]
+    def drop(self, subject: str, version: int) -> None:
+        """Lets go of a version and its validators, if it is kept."""
+        entry = self._versions.pop((subject, version), None)
+        if entry is not None:
+            self._bytes -= entry.ready.weight
+            for type_name in entry.validators:
+                del self._validators[subject, version, type_name]

@@ -1,171 +1,269 @@
-"""The registry: register, compile, check, compare, store; and validators, kept ready.
+"""The registry: what is asked of it, and which part answers.
 
-The line of a registration is ``Registry.register``, read from top to bottom.
+``register`` and ``check`` begin in ``registration``, ``delete`` and ``restore`` in ``deletion``, settings in
+``settings``. What is read comes from ``lineages``; what events are checked with from ``validators``.
 """
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
-from registry.checking.validator import BatchValidator
-from registry.compat.engine import compare, judge
-from registry.compat.finding import Side
-from registry.compat.promise import DEFAULT_PROMISE, Verdict
-from registry.compiling.admission import check_limit
-from registry.compiling.compiler import Compiled, compile_descriptor_set, compile_sources
-from registry.descriptors import build_pool
-from registry.errors import (
-    EventTypeNotFound,
-    EventTypeTaken,
-    IncompatibleSchema,
-    InvalidRequest,
-    SchemaVersionNotFound,
-    SubjectNotFound,
-    Violation,
-)
-from registry.names import close_names, shown
-from registry.ready import ReadySchemas, ReadyVersion
-from registry.schema import SchemaLimits, SchemaVersion, Subject, check_subject_name
-from registry.store import VersionConflict
-from registry.supplied import is_supplied_name
+from registry.candidates import Candidates
+from registry.changing import Changing
+from registry.checks import Checks
+from registry.deletion import Deletion
+from registry.dry_run import DryRun
+from registry.lineages import Lineages
+from registry.readability import Readability
+from registry.registration import Registration
+from registry.schema import Author, SchemaLimits
+from registry.settings import Settings
+from registry.threads import Threads
+from registry.uses import NoUses
+from registry.validators import Validators
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import asyncio
+    from collections.abc import Sequence
 
+    from registry.checking.validator import BatchValidator
+    from registry.compat.promise import Promise
+    from registry.report import CheckReport, Registered
+    from registry.schema import Candidate, Change, SchemaReference, SchemaVersion, Subject
     from registry.store import SchemaStore
+    from registry.uses import SchemaUses
 
-COMPILATIONS_AT_ONCE = 2
-"""How many schemas are compiled at the same time; each may take ``SchemaLimits.compile_bytes``."""
-HIGHEST_VERSION = 2**32 - 1
-_PAGE = 1_000
-_T = TypeVar("_T")
 _DEFAULT_LIMITS = SchemaLimits()
+_NOBODY = Author()
+_NO_USES = NoUses()
 
 
 class Registry:
     """Subjects and their schema versions, over a ``SchemaStore``. Used from one event loop.
 
-    Work that takes time runs on threads of its own: two compile, one builds validators. Work whose
-    caller is gone still takes its turn there, so that nobody can start more of it by going away.
+    Work that takes time runs on threads of its own. Any number of calls may run at once: each outcome is
+    as if they had come one after the other.
+
+    Args:
+        store: Keeps everything.
+        limits: What a schema may cost.
+        uses: Who needs schemas.
     """
 
-    def __init__(self, store: SchemaStore, limits: SchemaLimits = _DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, store: SchemaStore, limits: SchemaLimits = _DEFAULT_LIMITS, uses: SchemaUses = _NO_USES
+    ) -> None:
+        threads = Threads()
         self._store = store
-        self._limits = limits
-        self._latest: dict[str, int] = {}
-        self._ready = ReadySchemas()
-        self._compiling = ThreadPoolExecutor(COMPILATIONS_AT_ONCE, "tidegate-compile")
-        self._building = ThreadPoolExecutor(1, "tidegate-build")
-        self._one_build = asyncio.Lock()
+        self._lineages = Lineages(store)
+        self._validators = Validators(self._lineages, threads)
+        self._readability = Readability(self._lineages, threads)
+        self._changing = Changing(store, self._lineages, self._validators)
+        self._checks = Checks(self._lineages, uses, threads)
+        candidates = Candidates(self._lineages, limits, threads)
+        self._registration = Registration(store, candidates, self._checks, self._changing)
+        self._dry_run = DryRun(store, self._lineages, candidates, self._checks, self._registration)
+        self._settings = Settings(store, self._lineages, self._changing)
+        self._deletion = Deletion(store, self._lineages, self._changing, uses)
 
     async def open(self) -> None:
         """Reads which subjects there are; everything else is read when it is needed."""
-        after = ""
-        while subjects := await self._store.list_subjects(after=after, limit=_PAGE):
-            self._latest.update((subject.name, subject.latest_version) for subject in subjects)
-            after = subjects[-1].name
+        await self._lineages.open()
 
     async def register(
-        self, subject: str, *, sources: Mapping[str, str] | None = None, descriptor_set: bytes | None = None
-    ) -> tuple[SchemaVersion, bool]:
+        self, subject: str, candidate: Candidate, *, author: Author = _NOBODY, version: int = 0
+    ) -> Registered:
         """Makes a schema the subject's next version, or answers the version that equals it.
 
-        Exactly one of ``sources`` and ``descriptor_set`` is given. Any number of registrations may
-        run at once: each version is compatible with the one before it.
-
-        Returns:
-            The version, and whether this call made it.
+        Args:
+            subject: The subject's name; the first registration makes it.
+            candidate: The schema.
+            author: Who, and why.
+            version: The version's number, in mode IMPORT and only there.
 
         Raises:
-            InvalidRequest: The subject's name is malformed, or no schema is given.
+            InvalidRequest: The subject's name or the version is not one that may be, or no schema is given.
             InvalidSchema: The schema does not compile, or is over a limit, or has a bad rule.
             EventTypeTaken: One of its messages belongs to another subject.
             IncompatibleSchema: It breaks the subject's promise.
+            EventTypeNeeded: It lacks an event type that a topic accepts.
+            ReadersAffected: It would break a reader that is alive, and the subject refuses that.
+            SchemaDeleted: It equals a deleted version, or the subject was deleted.
+            SubjectReadOnly: The subject takes no versions.
+            SubjectNotFound, SchemaVersionNotFound: What it refers to is not there.
+            LimitExceeded: What it refers to is too much.
         """
-        check_subject_name(subject)
-        if sources is not None:
-            check_limit("max_files", len(sources), self._limits.max_files, "files")
-            sources = dict(sources)
-        compiled = await self._compile(sources, descriptor_set)
-        while True:
-            latest, existing = await self._place(subject, compiled)
-            if existing is not None:
-                return existing, False
-            schema = SchemaVersion(
-                subject=subject,
-                version=latest + 1,
-                types=compiled.types,
-                create_time=datetime.now(UTC),
-                fingerprint=compiled.fingerprint,
-                descriptor_set=compiled.descriptor_set,
-                sources=sources,
-            )
-            try:
-                await self._store.add(schema)
-            except VersionConflict:
-                continue
-            self._note(subject, schema.version)
-            return schema, True
+        return await self._registration.register(subject, candidate, author, version)
 
-    async def get(self, subject: str, version: int = 0) -> SchemaVersion:
-        """Answers a version, whole; 0 means the latest one.
+    async def check(
+        self,
+        subject: str,
+        candidate: Candidate,
+        *,
+        against: int | None = None,
+        all_versions: bool = False,
+        promise: Promise | None = None,
+    ) -> CheckReport:
+        """Tells what a registration would do, without doing it.
+
+        Args:
+            subject: The subject's name. It need not exist.
+            candidate: The schema.
+            against: The version to compare with, deleted or not; 0 for the latest one. None: what a
+                registration would be held against.
+            all_versions: Whether to compare with all versions that are not deleted.
+            promise: What to hold it against, instead of what the subject promises.
 
         Raises:
-            SubjectNotFound: No such subject.
+            InvalidRequest, InvalidSchema, EventTypeTaken, SchemaDeleted: As ``register``.
+            SubjectNotFound, SchemaVersionNotFound, LimitExceeded: As ``register``; or there is no such
+                version to compare with.
+        """
+        return await self._dry_run.check(
+            subject, candidate, against=against, all_versions=all_versions, promise=promise
+        )
+
+    async def get(self, subject: str, version: int = 0) -> SchemaVersion:
+        """Answers a version, whole; 0 means the latest one. A deleted one is answered if its number is named.
+
+        Raises:
+            SubjectNotFound: No such subject; or it was deleted, and the latest version was asked for.
             SchemaVersionNotFound: The subject has no such version.
         """
-        latest = await self._current(subject)
-        known = 0 <= version <= HIGHEST_VERSION
-        found = await self._store.get(subject, version or latest) if known else None
-        if found is None:
-            raise SchemaVersionNotFound(subject, version, latest)
-        return found
+        return await self._lineages.get(subject, version)
 
     async def get_by_type(self, type_name: str, version: int = 0) -> SchemaVersion:
         """Answers a version of the subject that an event type belongs to; 0 means the latest one.
 
         Raises:
             EventTypeNotFound: The type belongs to no subject.
-            SchemaVersionNotFound: Its subject has no such version.
+            SubjectNotFound, SchemaVersionNotFound: As ``get``.
         """
-        owner = (await self._store.owners([type_name])).get(type_name)
-        if owner is None:
-            similar = await self._store.similar_types(shown(type_name))
-            raise EventTypeNotFound(shown(type_name), "the registry", close_names(type_name, similar))
-        return await self.get(owner, version)
+        return await self._lineages.get_by_type(type_name, version)
 
-    async def list_versions(self, subject: str, *, after: int, limit: int) -> list[SchemaVersion]:
-        """Answers at most ``limit`` versions above ``after``, oldest first, without their descriptors.
+    async def closure(self, schema: SchemaVersion) -> Sequence[SchemaVersion]:
+        """Answers the versions that a version refers to, directly and further on, by subject and number."""
+        return await self._lineages.closure(schema.references)
+
+    async def list_versions(
+        self, subject: str, *, after: int, limit: int, show_deleted: bool = False
+    ) -> list[SchemaVersion]:
+        """Answers at most ``limit`` versions above ``after``, oldest first, without what is large.
+
+        Raises:
+            SubjectNotFound: No such subject, or it was deleted and deleted ones were not asked for.
+        """
+        return await self._lineages.list_versions(
+            subject, after=after, limit=limit, show_deleted=show_deleted
+        )
+
+    async def list_subjects(self, *, after: str, limit: int, show_deleted: bool = False) -> list[Subject]:
+        """Answers at most ``limit`` subjects whose names sort behind ``after``, by name."""
+        return await self._store.list_subjects(after=after, limit=limit, show_deleted=show_deleted)
+
+    async def get_subject(self, name: str) -> Subject:
+        """Answers a subject, deleted or not.
 
         Raises:
             SubjectNotFound: No such subject.
         """
-        await self._current(subject)
-        return await self._store.list_versions(subject, after=min(after, HIGHEST_VERSION), limit=limit)
+        return await self._lineages.any_subject(name)
 
-    async def list_subjects(self, *, after: str, limit: int) -> list[Subject]:
-        """Answers at most ``limit`` subjects whose names sort behind ``after``, by name."""
-        return await self._store.list_subjects(after=after, limit=limit)
+    async def update_subject(
+        self, name: str, *, etag: str = "", author: Author = _NOBODY, **changes: Any
+    ) -> Subject:
+        """Changes ``promise``, ``mode`` or ``block_on_readers`` of a subject; makes it if there is none.
+
+        An empty etag fits any state.
+
+        Raises:
+            InvalidRequest: The name is malformed, or mode IMPORT is asked for too late.
+            SubjectChanged: Its state is another than ``etag``.
+            SubjectNotFound: It was deleted; or there is none, and an etag was given.
+        """
+        return await self._settings.update(name, etag, author, changes)
+
+    async def defaults(self) -> Promise:
+        """Answers what subjects promise that say nothing themselves."""
+        return await self._lineages.defaults()
+
+    async def update_defaults(self, promise: Promise, author: Author = _NOBODY) -> Promise:
+        """Changes what subjects promise that say nothing themselves."""
+        return await self._settings.update_defaults(promise, author)
+
+    async def promise_of(self, subject: str) -> Promise:
+        """Answers the promise that holds for a subject, or would if there is none of that name."""
+        return await self._checks.promise_of(await self._lineages.find_subject(subject))
+
+    async def delete(
+        self, subject: str, version: int = 0, *, purge: bool = False, author: Author = _NOBODY
+    ) -> None:
+        """Hides a version, or with 0 the whole subject; or removes what is hidden for good.
+
+        What is hidden still decodes events that are stored. What is hidden already stays as it is. Numbers
+        of what was removed are never given again.
+
+        Raises:
+            SubjectNotFound, SchemaVersionNotFound: There is no such thing.
+            SubjectReadOnly: The subject's mode forbids it.
+            SchemaNeeded: A topic, a stored event or a reference needs it.
+            InvalidRequest: It is to be removed for good, but was not hidden before.
+        """
+        await self._deletion.delete(subject, version, author, purge=purge)
+
+    async def restore(self, subject: str, version: int = 0, *, author: Author = _NOBODY) -> Subject:
+        """Makes a hidden version seen again, or with 0 the subject and what was hidden with it.
+
+        Whether a restored version keeps the promise is not checked: it did when it was registered.
+
+        Raises:
+            SubjectNotFound, SchemaVersionNotFound: There is no such thing.
+            SubjectReadOnly: The subject's mode forbids it.
+            EventTypeNeeded: It would be the latest version, and lacks an event type that a topic accepts.
+            InvalidRequest: The whole subject is hidden, and only a version was named.
+        """
+        return await self._deletion.restore(subject, version, author)
+
+    async def changes(self, subject: str = "", *, before: int, limit: int) -> list[Change]:
+        """Answers at most ``limit`` changes with numbers below ``before``, the latest first.
+
+        Of one subject; or, without a name, of all and of the defaults.
+        """
+        return await self._store.changes(subject or None, before=before, limit=limit)
+
+    async def referencing(self, subject: str, version: int = 0, limit: int = 100) -> list[SchemaReference]:
+        """Answers at most ``limit`` versions that refer to a version, or with 0 to any of the subject."""
+        return await self._store.referencing(subject, version, limit=limit)
+
+    async def readable(self, subject: str, writer_version: int, reader_version: int, type_name: str) -> bool:
+        """Tells whether binary events of a type, written with one version, can be read with another one.
+
+        The answer is remembered.
+
+        Raises:
+            SubjectNotFound, SchemaVersionNotFound: One of the versions is not there.
+        """
+        return await self._readability.readable(subject, writer_version, reader_version, type_name)
+
+    def changing(self, subject: str) -> asyncio.Lock:
+        """Answers the lock that is held while a subject or its versions change.
+
+        Who begins to need them, such as a new topic, makes sure that they are there and begins under it.
+        """
+        return self._changing.lock(subject)
 
     def latest_version(self, subject: str) -> int:
         """Answers the number of the subject's latest version, from memory.
 
         Raises:
-            SubjectNotFound: No such subject.
+            SubjectNotFound: No such subject, or it was deleted.
+            SchemaVersionNotFound: It has no version that is not deleted.
         """
-        try:
-            return self._latest[subject]
-        except KeyError:
-            raise SubjectNotFound(shown(subject), close_names(subject, self._latest)) from None
+        return self._lineages.latest_version(subject)
 
     def cached_validator(self, subject: str, version: int, type_name: str) -> BatchValidator | None:
         """Answers a validator that is ready, at the price of a look-up; None if it must be built."""
-        return self._ready.validator(subject, version, type_name)
+        return self._validators.cached(subject, version, type_name)
 
     async def validator(self, subject: str, version: int, type_name: str) -> BatchValidator:
         """Answers the validator of an event type in a version, and builds it if it is not ready.
@@ -173,99 +271,7 @@ class Registry:
         Building runs on a thread, one at a time.
 
         Raises:
-            SubjectNotFound, SchemaVersionNotFound: No such version; there is no version 0.
+            SubjectNotFound, SchemaVersionNotFound: No such version, or it was deleted; there is no version 0.
             EventTypeNotFound: The version has no such type.
         """
-        async with self._one_build:
-            validator = self._ready.validator(subject, version, type_name)
-            if validator is None:
-                ready = await self._make_ready(subject, version)
-                self._check_type(ready, type_name)
-                validator = await self._build(BatchValidator, ready.pool, type_name, version)
-                self._ready.keep_validator(ready, type_name, validator)
-            return validator
-
-    async def _make_ready(self, subject: str, version: int) -> ReadyVersion:
-        ready = self._ready.version(subject, version)
-        if ready is None:
-            if version == 0:
-                raise SchemaVersionNotFound(subject, version, self.latest_version(subject))
-            schema = await self.get(subject, version)
-            pool = await self._build(build_pool, schema.descriptor_set)
-            size = len(schema.descriptor_set)
-            ready = ReadyVersion(subject, version, frozenset(schema.types), size, pool)
-            self._ready.keep_version(ready)
-        return ready
-
-    def _check_type(self, ready: ReadyVersion, type_name: str) -> None:
-        if type_name not in ready.types:
-            where = f"version {ready.version} of subject {ready.subject!r}"
-            raise EventTypeNotFound(shown(type_name), where, close_names(type_name, sorted(ready.types)))
-
-    async def _build(self, function: Callable[..., _T], *arguments: object) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._building, function, *arguments)
-
-    async def _compile(self, sources: Mapping[str, str] | None, descriptor_set: bytes | None) -> Compiled:
-        loop = asyncio.get_running_loop()
-        if sources is not None and descriptor_set is None:
-            return await loop.run_in_executor(self._compiling, compile_sources, sources, self._limits)
-        if descriptor_set is not None and sources is None:
-            return await loop.run_in_executor(
-                self._compiling, compile_descriptor_set, descriptor_set, self._limits
-            )
-        raise InvalidRequest("schema", "exactly one of `sources` and `descriptor_set` is required")
-
-    async def _place(self, subject: str, compiled: Compiled) -> tuple[int, SchemaVersion | None]:
-        """Answers the latest version to append to (0: none), or the version that equals the schema."""
-        existing = await self._store.get(subject, compiled.fingerprint)
-        if existing is not None:
-            self._note(subject, existing.version)
-            return 0, existing
-        await self._check_owners(subject, compiled)
-        latest = await self._stored_latest(subject)
-        if latest:
-            await self._check_compatible(subject, latest, compiled)
-        return latest, None
-
-    async def _check_owners(self, subject: str, compiled: Compiled) -> None:
-        owners = await self._store.owners(compiled.types)
-        for type_name, owner in sorted(owners.items()):
-            if owner != subject:
-                raise EventTypeTaken(type_name, subject, owner)
-
-    async def _check_compatible(self, subject: str, latest: int, compiled: Compiled) -> None:
-        before = await self.get(subject, latest)
-        findings = await self._build(_compare, before.descriptor_set, compiled.descriptor_set)
-        if findings:
-            raise IncompatibleSchema(subject, latest, str(DEFAULT_PROMISE), findings)
-
-    async def _stored_latest(self, subject: str) -> int:
-        """Answers the subject's latest version as the store has it now; 0 if there is none."""
-        known = self._latest.get(subject, 0)
-        while versions := await self._store.list_versions(subject, after=known, limit=_PAGE):
-            known = versions[-1].version
-        return known
-
-    async def _current(self, subject: str) -> int:
-        latest = await self._stored_latest(subject)
-        if latest:
-            self._note(subject, latest)
-        return self.latest_version(subject)
-
-    def _note(self, subject: str, version: int) -> None:
-        self._latest[subject] = max(version, self._latest.get(subject, 0))
-
-
-def _compare(old: bytes, new: bytes) -> list[Violation]:
-    sides = (Side(name, files, _own_files(files)) for name, files in (("old", old), ("new", new)))
-    judged = judge(compare(*sides), DEFAULT_PROMISE)
-    return [
-        Violation(it.path, f"{it.change}; {it.suggestion}", it.rule_id)
-        for it, verdict in judged
-        if verdict is Verdict.BREAKS
-    ]
-
-
-def _own_files(descriptor_set: bytes) -> frozenset[str]:
-    files = FileDescriptorSet.FromString(descriptor_set).file
-    return frozenset(file.name for file in files if not is_supplied_name(file.name))
+        return await self._validators.get(subject, version, type_name)

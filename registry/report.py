@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 FINDINGS_EXPLAINED = 1_000
 """How many findings a report lists at most; it counts the others."""
+READERS_LISTED = 100
+"""How many readers that a candidate would break are listed at most."""
+NOTICES_ANSWERED = 100
+"""How many notices a registration answers at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class CheckReport:
         breaking_count: How many findings break the promise, listed or not.
         notice_count: How many don't.
         equal_version: The version of the subject that it equals; 0 if none does.
-        readers: The readers that it would break, at most 100.
+        readers: The readers that it would break, those that are alive first; at most ``READERS_LISTED``.
         referenced_by: The versions of other subjects that import files of this subject, at most 100.
         added_types: Event types that it would add, sorted.
         removed_types: Event types that it would remove, sorted.
@@ -65,7 +69,8 @@ class Registered:
     Attributes:
         schema: The version.
         created: Whether this registration made it.
-        notices: What changed without breaking the promise, at most 100; empty if it was there.
+        notices: What changed without breaking the promise, at most ``NOTICES_ANSWERED``; empty if it was
+            there.
     """
 
     schema: SchemaVersion

@@ -45,6 +45,8 @@ class Subject:
         etag: Names this state of the settings.
         delete_time: When the whole subject was deleted; None if it was not.
         highest_version: The highest number that was ever given; the next one is above it.
+        revision: The number of the last change of it or its versions; 0 if none was recorded.
+        purged: Whether it was removed for good: nothing is left of it but ``highest_version``.
     """
 
     name: str
@@ -56,6 +58,8 @@ class Subject:
     etag: str = ""
     delete_time: datetime | None = None
     highest_version: int = 0
+    revision: int = 0
+    purged: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,34 +36,68 @@ class Compiled:
         descriptor_set: Serialized ``FileDescriptorSet`` in canonical form, imports included, each file
             behind those that it imports.
         types: Full names of the messages that can be event types, sorted.
-        fingerprint: SHA-256 over the schema's own files in hexadecimal digits.
+        fingerprint: SHA-256 over the schema's own files, and those of its references that they import, in
+            hexadecimal digits.
+        own_files: Names of its own files, sorted: neither supplied by the registry nor of a reference.
+        source_info: Serialized ``FileDescriptorSet`` whose files have a name and ``source_code_info`` alone:
+            positions and comments of its own files. Empty if they are not known, or too large to be kept.
+            No part of what makes two schemas equal.
     """
 
     descriptor_set: bytes
     types: tuple[str, ...]
     fingerprint: str
+    own_files: tuple[str, ...] = ()
+    source_info: bytes = field(default=b"", compare=False)
 
 
-def compile_sources(sources: Mapping[str, str], limits: SchemaLimits = _DEFAULT_LIMITS) -> Compiled:
+@dataclass(frozen=True, slots=True)
+class Referenced:
+    """The files of other subjects that a schema may import.
+
+    Attributes:
+        names: Their names.
+        descriptor_set: A serialized ``FileDescriptorSet`` of them and of what they import, but for what the
+            registry supplies.
+    """
+
+    names: frozenset[str] = frozenset()
+    descriptor_set: bytes = b""
+
+
+NO_REFERENCES = Referenced()
+
+
+def compile_sources(
+    sources: Mapping[str, str],
+    limits: SchemaLimits = _DEFAULT_LIMITS,
+    referenced: Referenced = NO_REFERENCES,
+) -> Compiled:
     """Compiles ``.proto`` texts by file name. Blocks for at most ``limits.compile_seconds`` and a little.
+
+    What is sent under the name of a supplied or referenced file is ignored in favour of that one.
 
     Raises:
         InvalidSchema: They don't compile, or are over a limit; positions are those of the sources.
     """
-    own = {name: text for name, text in sources.items() if name not in supplied_files()}
+    others = referenced.names | supplied_files().keys()
+    own = {name: text for name, text in sources.items() if name not in others}
     check_names(sorted(own), limits)
     size = sum(_size(name) + _size(text) for name, text in own.items())
     check_limit("max_bytes", size, limits.max_bytes, "bytes")
     with tempfile.TemporaryDirectory(prefix="tidegate-schema-") as folder:
         for name, text in own.items():
             _write_source(Path(folder, "sources", name), name, text)
-        return _compile(Path(folder), sorted(own), limits)
+        return _compile(Path(folder), sorted(own), limits, referenced)
 
 
-def compile_descriptor_set(descriptor_set: bytes, limits: SchemaLimits = _DEFAULT_LIMITS) -> Compiled:
+def compile_descriptor_set(
+    descriptor_set: bytes, limits: SchemaLimits = _DEFAULT_LIMITS, referenced: Referenced = NO_REFERENCES
+) -> Compiled:
     """Compiles a serialized ``FileDescriptorSet``, as severely as if it had been sources.
 
-    Blocks for at most ``limits.compile_seconds`` and a little.
+    Blocks for at most ``limits.compile_seconds`` and a little. What is sent under the name of a supplied or
+    referenced file is ignored in favour of that one.
 
     Raises:
         InvalidSchema: It is none, or protoc would never write it, or it is over a limit.
@@ -71,7 +105,7 @@ def compile_descriptor_set(descriptor_set: bytes, limits: SchemaLimits = _DEFAUL
     check_limit("max_bytes", len(descriptor_set), limits.max_bytes, "bytes")
     with tempfile.TemporaryDirectory(prefix="tidegate-schema-") as folder:
         Path(folder, "sent.binpb").write_bytes(descriptor_set)
-        return _compile(Path(folder), [], limits)
+        return _compile(Path(folder), [], limits, referenced)
 
 
 def _size(text: str) -> int:
@@ -86,15 +120,22 @@ def _write_source(path: Path, name: str, text: str) -> None:
         raise InvalidSchema([Violation(name, "is no Unicode text")]) from None
 
 
-def _compile(folder: Path, names: Sequence[str], limits: SchemaLimits) -> Compiled:
+def _compile(folder: Path, names: Sequence[str], limits: SchemaLimits, referenced: Referenced) -> Compiled:
     (folder / "supplied.binpb").write_bytes(supplied_set())
-    (folder / "job.json").write_text(json.dumps({"names": names, "limits": asdict(limits)}))
+    (folder / "referenced.binpb").write_bytes(referenced.descriptor_set)
+    job = {"names": names, "referenced": sorted(referenced.names), "limits": asdict(limits)}
+    (folder / "job.json").write_text(json.dumps(job))
     _run_sandbox(folder, limits)
     result = json.loads((folder / "result.json").read_text())
     if "problems" in result:
         raise InvalidSchema([Violation(*problem) for problem in result["problems"]])
-    data = (folder / "schema.binpb").read_bytes()
-    return Compiled(data, tuple(result["types"]), result["fingerprint"])
+    return Compiled(
+        descriptor_set=(folder / "schema.binpb").read_bytes(),
+        types=tuple(result["types"]),
+        fingerprint=result["fingerprint"],
+        own_files=tuple(result["own_files"]),
+        source_info=(folder / "source_info.binpb").read_bytes(),
+    )
 
 
 def _run_sandbox(folder: Path, limits: SchemaLimits) -> None:

@@ -20,32 +20,45 @@ if TYPE_CHECKING:
 _PLACE = re.compile(r"(?P<place>[^:]+\.proto(?::\d+:\d+)?): (?P<text>.*)")
 _IMPORT = re.compile(r'Import "(?P<name>[^"]+)" was not found')
 _DIAGNOSTICS_BYTES = 1024 * 1024
+_TOO_LARGE = "File too large"
 
 
 def run_protoc(names: Sequence[str], *, sources: Path, sets: Sequence[Path], compiled: Path) -> None:
     """Compiles the files ``names`` into the descriptor set ``compiled``, imports included.
 
-    Each file comes from the folder ``sources``, or else from the first of ``sets`` that has it. The
-    working directory is ``sources`` afterwards, so that protoc names files as the user does.
+    Each file comes from the folder ``sources``, or else from the first of ``sets`` that has it. Positions
+    and comments are kept, unless they are too large to be written. The working directory is ``sources``
+    afterwards, so that protoc names files as the user does.
 
     Raises:
         InvalidSchema: protoc refuses them; each violation is at protoc's position.
     """
     os.chdir(sources)
+    said = _run(names, sets, compiled, ["--include_source_info"])
+    if said is not None and _TOO_LARGE in said:
+        said = _run(names, sets, compiled, [])
+    if said is not None:
+        raise InvalidSchema(_problems(said))
+
+
+def _run(names: Sequence[str], sets: Sequence[Path], compiled: Path, more: Sequence[str]) -> str | None:
+    """Answers what protoc says if it fails; None if it does not."""
     arguments = [
         "protoc",
         "--proto_path=.",
         f"--descriptor_set_in={os.pathsep.join(map(str, sets))}",
         f"--descriptor_set_out={compiled}",
         "--include_imports",
+        *more,
         *names,
     ]
     said = compiled.with_suffix(".txt")
     with _standard_error(said):
         status = protoc.main(arguments)
-    if status:
-        with said.open(encoding="utf-8", errors="replace") as text:
-            raise InvalidSchema(_problems(text.read(_DIAGNOSTICS_BYTES)))
+    if not status:
+        return None
+    with said.open(encoding="utf-8", errors="replace") as text:
+        return text.read(_DIAGNOSTICS_BYTES)
 
 
 @contextmanager
@@ -77,4 +90,7 @@ def _advised(problem: str, text: str) -> str:
         return shown(problem)
     if is_supplied_name(match["name"]):
         return f"{shown(problem)} The registry supplies google/* and buf/validate/*, but has no such file."
-    return f"{shown(problem)} Send it with the schema."
+    return (
+        f"{shown(problem)} Send it with the schema; or, if another subject has it, name that one: "
+        f"--reference SUBJECT[@VERSION]."
+    )

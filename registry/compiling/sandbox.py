@@ -2,8 +2,8 @@
 
 Run by ``compiler`` as ``python -P -m registry.compiling.sandbox FOLDER``. Hostile input makes protoc, upb
 and CEL crash, loop or swell; here that ends this process and no other. The folder holds
-``job.json``, ``supplied.binpb`` and either ``sources/`` or ``sent.binpb``; what is found goes to
-``result.json`` and ``schema.binpb``.
+``job.json``, ``supplied.binpb``, ``referenced.binpb`` and either ``sources/`` or ``sent.binpb``; what is
+found goes to ``result.json``, ``schema.binpb`` and ``source_info.binpb``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ from google.protobuf.message import DecodeError
 
 from registry.compiling.admission import check_files, check_limit, check_names
 from registry.compiling.protoc import run_protoc
-from registry.descriptors import build_pool, canonical_files, fingerprint, message_types, parse_set
+from registry.descriptors import (
+    build_pool,
+    canonical_files,
+    fingerprint,
+    message_types,
+    parse_set,
+    source_info,
+)
 from registry.errors import InvalidSchema, Violation
 from registry.names import shown
 from registry.schema import SchemaLimits
@@ -40,7 +47,7 @@ def main(folder: Path) -> None:
     _limit_process(limits)
     take_supplied((folder / "supplied.binpb").read_bytes())
     try:
-        result = _compile(folder, job["names"], limits)
+        result = _compile(folder, job["names"], frozenset(job["referenced"]), limits)
     except InvalidSchema as error:
         result = {"problems": [[it.field, it.description, it.rule_id] for it in error.violations]}
     (folder / "result.json").write_text(json.dumps(result))
@@ -59,22 +66,27 @@ def _limit_process(limits: SchemaLimits) -> None:
             resource.setrlimit(kind, (amount, amount))
 
 
-def _compile(folder: Path, names: list[str], limits: SchemaLimits) -> dict[str, object]:
-    # The supplied set stands first: of two files of one name, protoc takes the first.
-    sets = [folder / "supplied.binpb"]
+def _compile(
+    folder: Path, names: list[str], referenced: frozenset[str], limits: SchemaLimits
+) -> dict[str, object]:
+    # Of two files of one name, protoc takes the first.
+    sets = [folder / "supplied.binpb", folder / "referenced.binpb"]
     if not names:
-        names = _admit_set(folder / "sent.binpb", limits)
+        names = _admit_set(folder / "sent.binpb", referenced, limits)
         sets.append(folder / "sent.binpb")
     sources, compiled = folder / "sources", folder / "compiled.binpb"
     sources.mkdir(exist_ok=True)
     run_protoc(names, sources=sources, sets=sets, compiled=compiled)
     files = FileDescriptorSet.FromString(compiled.read_bytes()).file
-    check_files([file for file in files if not is_supplied_name(file.name)], limits)
-    return _conclude(files, folder / "schema.binpb", limits)
+    own = [file for file in files if not (is_supplied_name(file.name) or file.name in referenced)]
+    check_files(own, limits)
+    info = source_info(own)
+    (folder / "source_info.binpb").write_bytes(info if len(info) <= limits.max_bytes else b"")
+    return _conclude(files, referenced, folder / "schema.binpb", limits)
 
 
-def _admit_set(path: Path, limits: SchemaLimits) -> list[str]:
-    """Leaves a sent descriptor set without what is supplied, and answers the names of its files."""
+def _admit_set(path: Path, referenced: frozenset[str], limits: SchemaLimits) -> list[str]:
+    """Leaves a sent descriptor set without what is supplied or referenced; answers the names of its files."""
     try:
         sent = parse_set(path.read_bytes()).file
     except DecodeError:
@@ -86,7 +98,8 @@ def _admit_set(path: Path, limits: SchemaLimits) -> list[str]:
                 )
             ]
         ) from None
-    own = [file for file in sent if file.name not in supplied_files()]
+    others = referenced | supplied_files().keys()
+    own = [file for file in sent if file.name not in others]
     names = [file.name for file in own]
     check_names(names, limits)
     check_files(own, limits)
@@ -94,7 +107,9 @@ def _admit_set(path: Path, limits: SchemaLimits) -> list[str]:
     return names
 
 
-def _conclude(compiled: Sequence[FileDescriptorProto], path: Path, limits: SchemaLimits) -> dict[str, object]:
+def _conclude(
+    compiled: Sequence[FileDescriptorProto], referenced: frozenset[str], path: Path, limits: SchemaLimits
+) -> dict[str, object]:
     try:
         files = canonical_files(compiled)
         data = FileDescriptorSet(file=files).SerializePartialToString(deterministic=True)
@@ -103,13 +118,18 @@ def _conclude(compiled: Sequence[FileDescriptorProto], path: Path, limits: Schem
         # protoc took it, upb does not: it has limits of its own, such as the size of one message.
         problem = f"its descriptors can't be loaded: {shown(str(error))}"
         raise InvalidSchema([Violation("schema", problem)]) from None
-    types = message_types(files)
+    own = [file for file in files if not (is_supplied_name(file.name) or file.name in referenced)]
+    types = message_types(own)
     check_limit("max_bytes", len(data), limits.max_bytes, "bytes of descriptors")
     check_limit("max_types", len(types), limits.max_types, "event types")
     if VALIDATE_FILE in (file.name for file in files):
         _check_rules(pool, types)
     path.write_bytes(data)
-    return {"types": types, "fingerprint": fingerprint(files)}
+    return {
+        "types": types,
+        "fingerprint": fingerprint(files, referenced),
+        "own_files": sorted(file.name for file in own),
+    }
 
 
 def _check_rules(pool: DescriptorPool, types: Sequence[str]) -> None:
