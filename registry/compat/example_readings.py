@@ -162,9 +162,10 @@ def as_seen(message: Any, fields: Iterable[Any], pool: DescriptorPool, *, defaul
         message, descriptor_pool=pool, always_print_fields_with_no_presence=True
     )
     for field in fields:
-        if field.json_name in every:
-            data.setdefault(field.json_name, every[field.json_name])
-        elif defaults and field.json_name not in data and field.message_type is None:
+        name = f"[{field.full_name}]" if field.is_extension else field.json_name
+        if name in every:
+            data.setdefault(name, every[name])
+        elif defaults and name not in data and field.message_type is None:
             alone = GetMessageClass(message.DESCRIPTOR).FromString(default_record(field))
             data |= json_format.MessageToDict(alone, descriptor_pool=pool)
     return json.dumps(data, ensure_ascii=False)

@@ -61,6 +61,7 @@ _VALUES: dict[int, Sequence[Any]] = {
     Field.TYPE_STRING: (b"text", b"7", b""),
     Field.TYPE_BYTES: (b"text", b"\xff\xfe", b""),
 }
+_WHOLE = {kind for kind, values in _VALUES.items() if 7 in values}
 _WELL_KNOWN = {
     # JSON writes these in forms of their own, which do not take any value.
     "google.protobuf.Any": (b"",),
@@ -113,17 +114,21 @@ def _values(field: Any, other: Any | None, depth: int) -> Iterator[Any]:
     if field.enum_type is not None:
         yield from _enum_numbers(field, other)
     elif field.message_type is not None and field.message_type.GetOptions().map_entry:
-        yield from _entries(*field.message_type.fields, depth)
+        yield from _entries(field, other, depth)
     elif field.message_type is not None:
         yield from _messages(field, other, depth)
     else:
         yield from _VALUES[field.type]
+        if other is not None and other.enum_type is not None and field.type in _WHOLE:
+            yield from (it.number for it in islice(other.enum_type.values, 3) if it.number > 0)
 
 
-def _entries(key: Any, value: Any, depth: int) -> Iterator[bytes]:
+def _entries(field: Any, other: Any | None, depth: int) -> Iterator[bytes]:
+    key, value = field.message_type.fields
+    inside = None if other is None or other.message_type is None else other.message_type.fields_by_number
     keys = [record(key, it) for it in _values(key, None, 0)]
-    values = [record(value, it) for it in islice(_values(value, None, depth), 4)]
-    yield from (keys[0] + it for it in values)
+    values = [record(value, it) for it in _values(value, inside and inside.get(value.number), depth)]
+    yield from (keys[0] + it for it in values[:_FIELDS_TRIED])
     yield from (it + values[0] for it in keys[1:])
 
 

@@ -5,7 +5,7 @@ Nothing is claimed: each is encoded with one version's descriptors and decoded w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,10 @@ def examples_of(finding: Finding, old: Schema, new: Schema) -> tuple[CounterExam
     target = old.target(finding.path) or new.target(finding.path)
     for attempt in _attempts(finding, old, new) if target is not None else ():
         example = target and _Search(attempt, target, finding.rule_id).best()
+        if example is None and target and attempt.encoding is Encoding.JSON:
+            # Who promises JSON promises binary, too.
+            binary = replace(attempt, encoding=Encoding.BINARY)
+            example = _Search(binary, target, finding.rule_id).best()
         found += [example] if example else []
     return tuple(found[:_EXAMPLES])
 
@@ -125,7 +129,7 @@ class _Search:
             yield record(field, b"caf\xe9")
         if self._target.value is None:
             yield from payloads(field, other)
-        elif self._target.value in field.enum_type.values_by_number:
+        elif field.enum_type is not None and self._target.value in field.enum_type.values_by_number:
             yield record(field, self._target.value)
 
     def _with_mates(self, field: Any, other: Any | None, writer: Descriptor) -> Iterator[bytes]:
@@ -184,7 +188,7 @@ class _Search:
 
     def _seen(self, message: Message, declared: Descriptor, side: Schema) -> str:
         fields = [side.field(declared, number) for number in self._target.numbers]
-        there = [it for it in fields if it is not None and not it.is_extension]
+        there = [it for it in fields if it is not None]
         return as_seen(message, there, side.pool, defaults=self._defaults)
 
     def _example(self, shown: str, payload: bytes | str, seen: str = "", error: str = "") -> CounterExample:
