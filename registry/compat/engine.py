@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from registry.compat.catalogue import RULES
 from registry.compat.defaults import compare_first_values
 from registry.compat.enums import compare_enums
+from registry.compat.explain import explain
 from registry.compat.fields import compare_extensions
 from registry.compat.files import compare_files
 from registry.compat.messages import compare_messages
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from registry.compat.shape import Shape
 
 
+__all__ = ["compare", "explain", "judge", "reachable", "readable"]
+
+
 def compare(old: Side, new: Side) -> list[Finding]:
     """Answers everything that changed from ``old`` to ``new`` and that somebody may notice, by path.
 
@@ -35,11 +39,6 @@ def compare(old: Side, new: Side) -> list[Finding]:
     pair = Pair(read_shape(old), read_shape(new))
     findings = [*_structure(pair), *compare_rules(old, new)]
     return sorted(findings, key=lambda it: (it.path, it.rule_id))
-
-
-def explain(findings: Iterable[Finding], old: Side, new: Side) -> list[Finding]:  # noqa: ARG001
-    """Answers the findings with their places in the sources, and with events that show them."""
-    return list(findings)
 
 
 def judge(findings: Iterable[Finding], promise: Promise) -> list[tuple[Finding, Verdict]]:
