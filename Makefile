@@ -32,6 +32,11 @@ test: $(VENV)/.installed ## Run the tests
 test-slow: $(VENV)/.installed ## Run the proofs at length: crash, soak, fuzz
 	TIDEGATE_TEST_PROFILE=long $(BIN)/pytest --timeout 3600 $(ARGS)
 
+.PHONY: conformance
+conformance: $(VENV)/.installed ## Hold the compatibility rules to Buf's own cases (SUITE names their folder)
+	@test -f "$(SUITE)/cases.json" || { echo 'SUITE names no folder with a cases.json.'; exit 1; }
+	TIDEGATE_BUF_CASES="$(SUITE)" $(BIN)/pytest tests/test_compat_buf.py $(ARGS)
+
 .venv-lowest/.installed: pyproject.toml
 	@$(PYTHON) -m venv --clear .venv-lowest
 	@.venv-lowest/bin/python -m pip install --quiet uv

@@ -44,7 +44,7 @@ def buf_key(rule_id: str, file: str, message: str) -> str:
 
 
 class Keys:
-    """The keys of what two sides declare; where both declare it, the old side says."""
+    """The keys of what two sides declare; where both declare it, the old side says, but for the file."""
 
     def __init__(self, old: Iterable[pb.FileDescriptorProto], new: Iterable[pb.FileDescriptorProto]) -> None:
         self._keys: dict[str, str] = {}
@@ -77,7 +77,8 @@ class Keys:
         self, file: pb.FileDescriptorProto, prefix: str, name: str, message: pb.DescriptorProto
     ) -> None:
         path = prefix + name
-        self._keys[path], self._nested_names[path], self._files[path] = message.name, name, file.name
+        self._keys[path], self._nested_names[path] = message.name, name
+        self._files.setdefault(path, file.name)
         entries: Mapping[str, pb.DescriptorProto] = {
             f".{path}.{it.name}": it for it in message.nested_type if it.options.map_entry
         }
