@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tidegate.v1 import schema_service_pb2_grpc, topic_service_pb2_grpc
 
 from gateway.allocator import keep_freed_memory
+from gateway.backtest import Backtester
 from gateway.errors import CannotOpenLog
 from gateway.event_service import EventService
 from gateway.interceptors import ErrorInterceptor, LimitInterceptor, TelemetryInterceptor
@@ -22,6 +23,9 @@ from gateway.readers import Readers
 from gateway.reflection import Reflection
 from gateway.retention import Retention
 from gateway.schema_service import SchemaService
+from gateway.schema_trial import SchemaTrial
+from gateway.schema_uses import GatewayUses
+from gateway.schema_views import SchemaViews
 from gateway.sqlite_log import SqliteLog
 from gateway.sqlite_reader_store import SqliteReaderStore
 from gateway.sqlite_topic_store import SqliteTopicStore
@@ -107,13 +111,15 @@ class Gateway:
         stack.push_async_callback(topic_store.close)
         reader_store = await SqliteReaderStore.open(path)
         stack.push_async_callback(reader_store.close)
-        registry = Registry(schemas, SchemaLimits(max_bytes=config.max_schema_bytes))
-        await registry.open()
         topics = Topics(topic_store, config.max_topics)
         await topics.open()
         self._readers = Readers(reader_store, topics, config.reader_alive_seconds)
         await self._readers.open()
         stack.push_async_callback(self._readers.close)
+        uses = GatewayUses(topics, log, self._readers)
+        registry = Registry(schemas, SchemaLimits(max_bytes=config.max_schema_bytes), uses)
+        await registry.open()
+        self._backtester = Backtester(log, topics)
         retention = Retention(log, topics)
         self._publisher = Publisher(log, topics, registry, config)
         self._subscriber = Subscriber(log, topics, registry, self._readers, config)
@@ -127,7 +133,10 @@ class Gateway:
         self._server.add_generic_rpc_handlers(
             (self._events.handlers(), TypedServices(self._events, registry), *reflection.handlers())
         )
-        schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(SchemaService(registry), self._server)
+        schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(
+            SchemaService(registry, uses, SchemaViews(registry), SchemaTrial(registry, self._backtester)),
+            self._server,
+        )
         topic_service_pb2_grpc.add_TopicServiceServicer_to_server(
             TopicService(topics, registry, log, retention), self._server
         )
@@ -156,6 +165,7 @@ class Gateway:
         self._limits.drain()
         self._events.drain()
         self._subscriber.drain()
+        self._backtester.drain()
         try:
             async with asyncio.timeout_at(deadline):
                 await self._health.enter_graceful_shutdown()

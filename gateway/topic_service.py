@@ -59,12 +59,16 @@ class TopicService(TopicServiceServicer):
                 raise InvalidRequest(f"topic.{name}", "is set by the gateway alone; leave it out")
         if asked.etag:
             raise InvalidRequest("topic.etag", "is set by the gateway alone; leave it out")
-        types = await self._types(asked.subject, asked.types)
+        async with self._registry.changing(asked.subject):  # it and its types stay until the topic is there
+            topic = await self._create(asked, await self._types(asked.subject, asked.types))
+        return pb.CreateTopicResponse(topic=_topic(topic, TopicBounds()))
+
+    async def _create(self, asked: topic_pb2.Topic, types: tuple[str, ...]) -> Topic:
         if asked.name in self._topics:  # not yet deleted: there is nothing to remove, nor may be
             raise TopicAlreadyExists(asked.name)
         if (await self._bounds(asked.name)).batch_count:
             await self._retention.remove_orphan(asked.name)
-        topic = await self._topics.create(
+        return await self._topics.create(
             asked.name,
             asked.subject,
             types,
@@ -72,7 +76,6 @@ class TopicService(TopicServiceServicer):
             max_age=_max_age(asked),
             max_bytes=asked.retention.max_bytes,
         )
-        return pb.CreateTopicResponse(topic=_topic(topic, TopicBounds()))
 
     async def GetTopic(self, request: pb.GetTopicRequest, _: Context) -> pb.GetTopicResponse:  # noqa: N802
         """Answers a topic with its stats."""
@@ -96,16 +99,11 @@ class TopicService(TopicServiceServicer):
         paths = set(request.update_mask.paths)
         if not paths or not paths <= set(_MUTABLE):
             raise InvalidRequest("update_mask", f"must name fields to change, of {', '.join(_MUTABLE)}")
-        changes: dict[str, Any] = {}
-        if "types" in paths:
-            changes["types"] = await self._types(current.subject, asked.types)
-        if "unknown_fields" in paths:
-            changes["allow_unknown"] = _allow_unknown(asked)
-        if paths & {"retention", "retention.max_age"}:
-            changes["max_age"] = _max_age(asked)
-        if paths & {"retention", "retention.max_bytes"}:
-            changes["max_bytes"] = asked.retention.max_bytes
-        topic = await self._topics.update(current.name, asked.etag, **changes)
+        changes = _changes(asked, paths)
+        async with self._registry.changing(current.subject):  # its types stay until the topic names them
+            if "types" in paths:
+                changes["types"] = await self._types(current.subject, asked.types)
+            topic = await self._topics.update(current.name, asked.etag, **changes)
         return pb.UpdateTopicResponse(topic=_topic(topic, await self._bounds(topic.name)))
 
     async def DeleteTopic(self, request: pb.DeleteTopicRequest, _: Context) -> pb.DeleteTopicResponse:  # noqa: N802
@@ -136,7 +134,8 @@ class TopicService(TopicServiceServicer):
         """Answers the types, each once; the text of a name is kept once too, however many topics have it.
 
         Raises:
-            SubjectNotFound: There is no such subject.
+            SubjectNotFound: There is no such subject, or it was deleted.
+            SchemaVersionNotFound: It has no versions.
             EventTypeNotFound: A type is none of its latest version.
         """
         latest = await self._registry.get(subject)
@@ -159,6 +158,18 @@ def _selection(pattern: str) -> Selection:
             "pattern", f"{pattern!r} is neither a topic name nor a pattern such as shop.* or shop.>"
         )
     return Selection(patterns=(pattern,))
+
+
+def _changes(asked: topic_pb2.Topic, paths: set[str]) -> dict[str, Any]:
+    """Answers the settings that the paths name, but for the types."""
+    changes: dict[str, Any] = {}
+    if "unknown_fields" in paths:
+        changes["allow_unknown"] = _allow_unknown(asked)
+    if paths & {"retention", "retention.max_age"}:
+        changes["max_age"] = _max_age(asked)
+    if paths & {"retention", "retention.max_bytes"}:
+        changes["max_bytes"] = asked.retention.max_bytes
+    return changes
 
 
 def _allow_unknown(asked: topic_pb2.Topic) -> bool:

@@ -1,0 +1,51 @@
+"""Who needs schemas: topics that accept their types, events that are stored, and readers.
+
+What the registry asks before it lets a version come or go. Imports nothing of gRPC or of the generated stubs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.selection import Selection
+from registry.uses import TopicUse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.log import EventLog
+    from gateway.readers import Readers
+    from gateway.topics import Topics
+    from registry.schema import Reader
+
+STORED_NAMED = 20
+"""How many topics that hold events are named."""
+
+
+class GatewayUses:
+    """Answers for the topics, the log and the readers of a gateway: ``registry.uses.SchemaUses``."""
+
+    def __init__(self, topics: Topics, log: EventLog, readers: Readers) -> None:
+        self._topics = topics
+        self._log = log
+        self._readers = readers
+
+    def topics(self, subject: str) -> Sequence[TopicUse]:
+        """Answers the topics of a subject, by name."""
+        return [TopicUse(topic.name, topic.types) for topic in self._topics.of_subject(subject)]
+
+    async def stored(self, subject: str, version: int) -> Sequence[str]:
+        """Answers the topics, at most ``STORED_NAMED``, that hold events of a version; 0 means of any.
+
+        Raises:
+            StorageFailed: The log can't be read.
+        """
+        names = frozenset(topic.name for topic in self._topics.of_subject(subject))
+        if not names:
+            return ()
+        kinds = await self._log.kinds(Selection(names))
+        return sorted({kind.topic for kind in kinds if version in {0, kind.schema_version}})[:STORED_NAMED]
+
+    def readers(self, subject: str) -> Sequence[Reader]:
+        """Answers the readers of a subject, by client name."""
+        return self._readers.of_subject(subject)
