@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from tests.bench import catch_up, latency, memory, profile, throughput
+from tests.bench import catch_up, latency, memory, profile, registry, throughput
 from tests.bench.processes import SideFailed
 from tests.bench.report import as_json, print_tables, versions
 from tests.bench.servers import Place
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.bench.report import Row
 
-PARTS = ("throughput", "latency", "memory", "catch-up")
+PARTS = ("throughput", "latency", "memory", "catch-up", "registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ def measure(part: str, place: Place, effort: Effort) -> Iterator[Row]:
         return latency.measure(place, effort.rounds, effort.light_seconds)
     if part == "memory":
         return memory.measure(place, effort.stuck_bytes)
+    if part == "registry":
+        return registry.measure(place, effort.rounds)
     if part == "profile":
         return profile.measure(place, effort.light_seconds)
     return catch_up.measure(place, effort.rounds, effort.stored_events)
