@@ -15,6 +15,8 @@ from registry.compat.shape import Shape
 from registry.supplied import is_supplied_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from google.protobuf.message import Message
 
     from registry.compat.finding import Side
@@ -30,13 +32,19 @@ def read_shape(side: Side) -> Shape:
     enums: dict[str, EnumShape] = {}
     extensions: dict[tuple[str, int], FieldShape] = {}
     files: dict[str, FileShape] = {}
-    split: Any = _split_set().FromString(side.descriptor_set)
-    for file in filter(None, map(_kept.file, split.file)):
+    for file in filter(None, map(_kept.file, split_files(side.descriptor_set))):
         messages.update(file.messages)
         enums.update(file.enums)
         extensions.update(((it.extendee, it.number), it) for it in file.extensions.values())
         files[file.name] = file
     return Shape(side.name, side.own_files & files.keys(), files, messages, enums, extensions)
+
+
+def split_files(descriptor_set: bytes) -> Sequence[bytes]:
+    """Answers the serialized files of a serialized descriptor set, which are not parsed for that."""
+    split: Any = _split_set().FromString(descriptor_set)
+    files: Sequence[bytes] = split.file
+    return files
 
 
 class _KeptFiles:

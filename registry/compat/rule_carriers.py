@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -18,7 +18,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
 )
 
-from registry.checking.wire import read_record, records
+from registry.checking.wire import read_record
 from registry.supplied import VALIDATE_FILE, is_supplied_name
 
 if TYPE_CHECKING:
@@ -30,14 +30,15 @@ RULES_TAG = b"\xba\x48"
 _FILE_NAME = 1
 _FILES_KEPT = 256
 _KEPT_BYTES = 256 * 1024
+_REPEATED = FieldDescriptorProto.LABEL_REPEATED
+_MESSAGES = (FieldDescriptorProto.TYPE_MESSAGE, FieldDescriptorProto.TYPE_GROUP)
 _MOST_NUMBERS = 2**29 - 1
 _OWN_NUMBERS = range(19_000, 20_000)
 Kind = FieldDescriptorProto
 
 
-@dataclass(frozen=True, slots=True)
-class FieldCarrier:
-    """A field, or the key or value of a map.
+class FieldCarrier(NamedTuple):
+    """A field, or the key or value of a map. A tuple, because there are tens of thousands of them.
 
     Attributes:
         path: Its full name.
@@ -123,15 +124,10 @@ def knows_rules(descriptor_set: bytes) -> bool:
     return VALIDATE_FILE.encode() in descriptor_set
 
 
-def rule_files(descriptor_set: bytes) -> list[bytes]:
-    """Answers the serialized files of a schema that the registry does not supply."""
-    files = (descriptor_set[it.start : it.end] for it in records(descriptor_set))
-    return [file for file in files if not is_supplied_name(_name(file))]
-
-
-def _name(file: bytes) -> str:
+def is_supplied(file: bytes) -> bool:
+    """Tells whether the registry supplies a serialized file."""
     first = read_record(file, 0, len(file))
-    return file[first.start : first.end].decode() if first.number == _FILE_NAME else ""
+    return first.number == _FILE_NAME and is_supplied_name(file[first.start : first.end].decode())
 
 
 def read_rule_file(data: bytes) -> RuleFile:
@@ -213,7 +209,7 @@ def _field(
         it.number,
         it.type,
         it.type_name[1:],
-        it.label == Kind.LABEL_REPEATED,
+        it.label == _REPEATED,
         _has_presence(it, file),
         message.oneof_decl[it.oneof_index].name if it.HasField("oneof_index") else "",
         it.options.SerializePartialToString() if it.HasField("options") else b"",
@@ -222,9 +218,9 @@ def _field(
 
 
 def _has_presence(it: FieldDescriptorProto, file: FileDescriptorProto) -> bool:
-    if it.label == Kind.LABEL_REPEATED:
+    if it.label == _REPEATED:
         return False
-    if it.type in {Kind.TYPE_MESSAGE, Kind.TYPE_GROUP} or it.HasField("oneof_index"):
+    if it.type in _MESSAGES or it.HasField("oneof_index"):
         return True
     if file.syntax != "editions":
         return file.syntax != "proto3"

@@ -45,11 +45,15 @@ class Choice:
 
 def exclusive_fields(message: MessageCarrier) -> frozenset[int]:
     """Answers the fields of ``message.oneof`` rules, by number: unset ones are not looked at."""
+    if RULES_TAG not in message.options:
+        return frozenset()
     return frozenset(number for choice in _ruled(message) for number in choice.numbers)
 
 
 def compare_choices(old: MessageCarrier, new: MessageCarrier) -> Iterator[RuleChange]:
     """Answers how such rules changed in a message of both versions."""
+    if not any(RULES_TAG in it for side in (old, new) for it in (side.options, *side.oneofs.values())):
+        return
     before, after = _ruled(old) + _declared(old), _ruled(new) + _declared(new)
     for was, becomes in _paired(before, after):
         refused = _refused(becomes, before, old) if becomes else ""

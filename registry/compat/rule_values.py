@@ -18,7 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from registry.compat.allowed import Anything, Ordered, Paths, Scale, Text, float_scale
-from registry.compat.rule_carriers import read_rule_file
+from registry.compat.rule_carriers import is_supplied, read_rule_file
 from registry.compat.shape import Numbers, Span
 from registry.descriptors import build_pool
 from registry.supplied import VALIDATE_FILE
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
 
     from registry.compat.allowed import Allowed
-    from registry.compat.rule_carriers import FieldCarrier
+    from registry.compat.rule_carriers import FieldCarrier, RuleFile
 
 ALWAYS = 3
 """``Ignore.IGNORE_ALWAYS``."""
@@ -176,15 +176,18 @@ class Declared:
     def __init__(self, files: Sequence[bytes]) -> None:
         self._files = files
 
+    def _read(self) -> Iterator[RuleFile]:
+        return (read_rule_file(file) for file in self._files if not is_supplied(file))
+
     @cached_property
     def enums(self) -> Mapping[str, frozenset[int]]:
         """Numbers that have a name, by the enum's full name."""
-        return {name: it for file in self._files for name, it in read_rule_file(file).enums.items()}
+        return {name: it for file in self._read() for name, it in file.enums.items()}
 
     @cached_property
     def predefined(self) -> Mapping[tuple[str, int], tuple[str, bytes]]:
         """The rules that the schema defines itself; see ``RuleFile``."""
-        return {key: it for file in self._files for key, it in read_rule_file(file).predefined.items()}
+        return {key: it for file in self._read() for key, it in file.predefined.items()}
 
 
 @cache

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from registry.compat.rule_carriers import RULES_TAG, knows_rules, read_rule_file, rule_files
+from registry.compat.reading import split_files
+from registry.compat.rule_carriers import RULES_TAG, is_supplied, knows_rules, read_rule_file
 from registry.compat.rule_changes import NO_DEMAND, RuledField, field_changes, message_changes
 from registry.compat.rule_choices import compare_choices, exclusive_fields
 from registry.compat.rule_trial import RuleTrial
@@ -43,7 +44,7 @@ class _Version:
     """One side: its files, what they declare, and what protovalidate says."""
 
     def __init__(self, side: Side) -> None:
-        self.files = rule_files(side.descriptor_set)
+        self.files = split_files(side.descriptor_set)
         self.trial = RuleTrial(lambda: build_pool(side.descriptor_set))
         self._declared = Declared(self.files)
 
@@ -67,16 +68,20 @@ class _Comparison:
     def __init__(self, before: _Version, after: _Version) -> None:
         self._before = before
         self._after = after
-        shared = set(before.files) & set(after.files)
-        self._files = (set(before.files) | set(after.files)) - shared
+        files = set(before.files), set(after.files)
+        shared = files[0] & files[1]
+        self._files = {file for file in (files[0] | files[1]) - shared if not is_supplied(file)}
         old, new = before.only(self._files), after.only(self._files)
         self._redefined = _definitions(old) != _definitions(new)
         self._enums = _changed_enums(old, new)
-        self._files |= {file for file in shared if self._is_concerned(file)}
+        if self._redefined or self._enums:
+            self._files |= {file for file in shared if self._is_concerned(file)}
 
     def _is_concerned(self, file: bytes) -> bool:
-        return RULES_TAG in file and (
-            self._redefined or not self._enums.isdisjoint(read_rule_file(file).ruled_enums)
+        return (
+            RULES_TAG in file
+            and not is_supplied(file)
+            and (self._redefined or not self._enums.isdisjoint(read_rule_file(file).ruled_enums))
         )
 
     def changes(self) -> Iterator[RuleChange]:
