@@ -45,7 +45,7 @@ TYPE_RULES = (
         "a field keeps its type",
         wire=_ELSEWHERE,
         source=breaks(_ACCESSORS),
-        implied_by=("FIELD_WIRE_COMPATIBLE_TYPE", "FIELD_WIRE_JSON_COMPATIBLE_TYPE"),
+        implied_by=("FIELD_WIRE_COMPATIBLE_TYPE", "FIELD_WIRE_JSON_COMPATIBLE_TYPE", "FIELD_SAME_RANGE"),
     ),
     rule(
         "FIELD_WIRE_COMPATIBLE_CARDINALITY",

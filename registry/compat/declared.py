@@ -136,7 +136,10 @@ class _Reader:
 
     def _entry(self, path: str, name: str, entry: DescriptorProto, features: Features) -> None:
         fields = {
-            it.number: self._field(f"{path}.{it.name}", it, features, in_entry=True) for it in entry.field
+            it.number: self._field(
+                f"{path}.{it.name}", it, features, label=f"{path.rpartition('.')[2]}.{it.name}"
+            )
+            for it in entry.field
         }
         none = _NO_NUMBERS
         json_allowed = features.json_format == FeatureSet.ALLOW
@@ -159,12 +162,12 @@ class _Reader:
         *,
         oneof: str = "",
         is_map: bool = False,
-        in_entry: bool = False,
+        label: str = "",
     ) -> FieldShape:
         options = it.options if it.HasField("options") else _NO_OPTIONS
         features = inherited.overridden(options.features) if options.HasField("features") else inherited
         kind = _TYPES[it.type]
-        if kind == "message" and not (is_map or in_entry) and _is_delimited(features):
+        if kind == "message" and not (is_map or label) and _is_delimited(features):
             kind = "group"
         verified = features.utf8_validation == FeatureSet.VERIFY
         java_verify = features.java_verify if self._java_checks is None else self._java_checks
@@ -172,6 +175,7 @@ class _Reader:
         return FieldShape(
             path=path,
             name=it.name,
+            label=label or it.name,
             number=it.number,
             type=kind,
             type_name=it.type_name[1:],

@@ -6,9 +6,10 @@ from math import isnan, nan
 from struct import pack, unpack
 from typing import TYPE_CHECKING
 
-from google.protobuf.text_encoding import CUnescape
+from google.protobuf.text_encoding import CEscape, CUnescape
 
 from registry.compat.pair import found
+from registry.compat.words import enum_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,12 +28,14 @@ def compare_defaults(pair: Pair, old: FieldShape, new: FieldShape) -> Iterator[F
     before, after = default_value(old, pair.old), default_value(new, pair.new)
     if (not before and not after) or _are_equal(before, after, narrow="float" in (old.type, new.type)):
         return
+    was, became = _shown(old, before, pair.old), _shown(new, after, pair.new)
     yield found(
         "FIELD_SAME_DEFAULT",
         old.path,
-        f"default changed from {_shown(before)} to {_shown(after)}",
-        pair.all_readers(f"see an unset `{old.name}` as another value than the writer does"),
-        _suggestion(old),
+        f"default changed from {was} to {became}",
+        f"readers on {pair.new.name} see an unset `{old.label}` as {became} where events written with "
+        f"{pair.old.name} mean {was}, and those still on {pair.old.name} the reverse",
+        _suggestion(old, new, was),
     )
 
 
@@ -47,11 +50,12 @@ def compare_first_values(pair: Pair, names: Iterable[str]) -> Iterator[Finding]:
                 yield from compare_defaults(pair, field, field)
 
 
-def _suggestion(old: FieldShape) -> str:
-    if old.default is None:
-        return f"take the default off `{old.name}` again"
-    quoted = f'"{old.default}"' if old.type in ("string", "bytes") else old.default
-    return f"keep `[default = {quoted}]`"
+def _suggestion(old: FieldShape, new: FieldShape, was: str) -> str:
+    if old.default is not None:
+        return f"keep `[default = {was}]`"
+    if new.default is None:
+        return f"keep {was} the first value of {old.type_name}"
+    return f"take the default off `{old.label}` again"
 
 
 def default_value(field: FieldShape, shape: Shape) -> bytes | int | float:
@@ -98,5 +102,11 @@ def _narrow(value: float) -> float:
         return float("inf") if value > 0 else float("-inf") if value < 0 else nan
 
 
-def _shown(value: bytes | float) -> str:
-    return repr(value.decode("utf-8", "backslashreplace")) if isinstance(value, bytes) else str(value)
+def _shown(field: FieldShape, value: bytes | float, shape: Shape) -> str:
+    """Answers a default as it is written in a .proto file."""
+    if isinstance(value, bytes):
+        return f'"{CEscape(value, as_utf8=field.type == "string")}"'
+    if field.type == "enum":
+        enum = shape.enums.get(field.type_name)
+        return enum_name(enum, int(value)) if enum else str(value)
+    return str(bool(value)).lower() if field.type == "bool" else str(value)

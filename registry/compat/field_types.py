@@ -54,14 +54,14 @@ def compare_types(pair: Pair, old: FieldShape, new: FieldShape, instead: str) ->
     if binary is None:
         yield from _range(pair, old, new, change, instead)
     elif binary != _FINE:
-        what = f"misread `{old.name}`" if Verdict.BREAKS in binary else f"see `{old.name}` in other terms"
+        what = f"misread `{old.label}`" if Verdict.BREAKS in binary else f"see `{old.label}` in other terms"
         rule_id, effect = "FIELD_WIRE_COMPATIBLE_TYPE", pair.by_way(what, binary)
         yield found(rule_id, old.path, change, effect, instead, ways=binary)
     json = _in_json(pair, old, new)
     if json != _FINE:
-        effect = pair.by_way(f"find another form of `{old.name}` in JSON", json)
+        effect = pair.by_way(f"find another form of `{old.label}` in JSON", json)
         yield found("FIELD_WIRE_JSON_COMPATIBLE_TYPE", old.path, change, effect, instead, ways=json)
-    effect = f"code that uses `{old.name}` gets another type"
+    effect = f"code that uses `{old.label}` gets another type"
     yield found("FIELD_SAME_TYPE", old.path, change, effect, instead)
 
 
@@ -73,7 +73,7 @@ def _range(pair: Pair, old: FieldShape, new: FieldShape, change: str, instead: s
     ways = _fits(old, new), _fits(new, old)
     if ways != _FINE:
         narrow = new if ways[0] else old
-        what = f"see another number where `{old.name}` has no room as {narrow.type}"
+        what = f"see values of `{old.label}` that don't fit {narrow.type} as other ones"
         yield found("FIELD_SAME_RANGE", old.path, change, pair.by_way(what, ways), instead, ways=ways)
 
 

@@ -62,9 +62,12 @@ class FieldPair:
         yield from self._text()
 
     def _instead(self) -> str:
-        kept = f"keep it {_words(self.old)}"
+        """Answers the safe way to the same end: the field as it was, and another one beside it."""
         if self.room is None:
-            return f"{kept}, or declare another one under a number of its own"
+            return f"keep its type {self.old.shown_type}, or declare another one under a number of its own"
+        kept = f"keep `{self.room.declared(self.old, self.pair.old)}`"
+        if self.old.type == "group":
+            kept = "keep its encoding, that of a group"
         added = self.room.replacement(self.new)
         return f"{kept}; add `{added}` beside it, and mark `{self.old.name}` deprecated"
 
@@ -76,16 +79,17 @@ class FieldPair:
         change = f"changed from {old.value} to {new.value}"
         if _GROUPS[old] != _GROUPS[new]:
             ways = _count(old, new), _count(new, old)
-            effect = pair.by_way(f"take `{self.old.name}` for another count of values", ways)
+            effect = pair.by_way(f"take `{self.old.label}` for another count of values", ways)
             bounds = {"wire": ways} if old.is_many is not new.is_many else {"ways": ways}
             yield found("FIELD_WIRE_COMPATIBLE_CARDINALITY", path, change, effect, instead, **bounds)
         if _JSON_GROUPS[old] != _JSON_GROUPS[new]:
             ways = ANY if old.is_many or new.is_many else (_count(old, new), _count(new, old))
-            effect = pair.by_way(f"find another form of `{self.old.name}` in JSON", ways)
+            effect = pair.by_way(f"find another form of `{self.old.label}` in JSON", ways)
             yield found("FIELD_WIRE_JSON_COMPATIBLE_CARDINALITY", path, change, effect, instead, ways=ways)
-        effect = f"code that uses `{self.old.name}` finds other accessors"
+        effect = f"code that uses `{self.old.label}` finds other accessors"
         if is_presence := {old, new} == {Cardinality.IMPLICIT, Cardinality.EXPLICIT}:
-            effect = f"one side tells an unset `{self.old.name}` from a zero, the other can't; {effect}"
+            effect = f"one side tells an unset `{self.old.label}` from a zero, the other can't; {effect}"
+            instead = f"keep `{self.room.declared(self.old, pair.old)}`" if self.room else instead
         data = ANY if is_presence else (Verdict.FINE, Verdict.FINE)
         yield found("FIELD_SAME_CARDINALITY", path, change, effect, instead, data=data)
 
@@ -98,8 +102,8 @@ class FieldPair:
                 "FIELD_SAME_CPP_STRING_TYPE",
                 self.old.path,
                 f"C++ type of text changed from {old} to {new}",
-                f"C++ code that uses `{self.old.name}` finds other accessors",
-                f"keep {old}",
+                f"C++ code that uses `{self.old.label}` finds other accessors",
+                f"keep `[ctype = {old}]`",
             )
 
     def _names(self) -> Iterator[Finding]:
@@ -108,14 +112,15 @@ class FieldPair:
         before, after = (old.path, new.path) if is_extension else (old.name, new.name)
         same_json = not is_extension and old.json_name == new.json_name
         if before != after:
-            effect = f"JSON and code that say `{before}` don't find it any more"
+            who = "code that says" if same_json else "JSON and code that say"
+            effect = f"{who} `{before}` can't find it any more"
             data = (Verdict.NOTICE, Verdict.NOTICE) if same_json else ANY
             yield found(
                 "FIELD_SAME_NAME",
                 old.path,
                 f"renamed from {before} to {after}",
                 effect,
-                f"keep the name `{before}`",
+                f"keep the name `{before}`{'' if same_json else self._only_in_json()}",
                 data=data,
             )
         if not is_extension and not same_json:
@@ -123,9 +128,16 @@ class FieldPair:
                 "FIELD_SAME_JSON_NAME",
                 old.path,
                 f"name in JSON changed from {old.json_name} to {new.json_name}",
-                pair.all_readers(f"don't find `{old.name}` in JSON"),
+                pair.all_readers(f"don't find `{old.label}` in JSON"),
                 f'add `[json_name = "{old.json_name}"]` to `{new.name}`',
             )
+
+    def _only_in_json(self) -> str:
+        """Answers how another name can leave JSON as it was; empty where that can't be."""
+        if self.room is None or self.old.extendee:
+            return ""
+        line = self.room.declared(self.new, self.pair.new).removesuffix(";")
+        return f'; where code may change, `{line} [json_name = "{self.old.json_name}"];` keeps it in JSON'
 
     def _jstype(self) -> Iterator[Finding]:
         old, new = self.old.jstype, self.new.jstype
@@ -134,7 +146,7 @@ class FieldPair:
                 "FIELD_SAME_JSTYPE",
                 self.old.path,
                 f"jstype changed from {old} to {new}",
-                f"JavaScript code gets `{self.old.name}` as another type",
+                f"JavaScript code gets `{self.old.label}` as another type",
                 f"keep `[jstype = {old}]`",
             )
 
@@ -148,7 +160,7 @@ class FieldPair:
                 "FIELD_SAME_UTF8_VALIDATION",
                 old.path,
                 f"text is {'checked now' if new.verified else 'not checked any more'}",
-                pair.by_way(f"refuse text that is not UTF-8 in `{old.name}`", ways),
+                pair.by_way(f"refuse text that is not UTF-8 in `{old.label}`", ways),
                 f"set `features.utf8_validation = {'VERIFY' if old.verified else 'NONE'}`, in edition 2023",
                 data=ways,
             )
@@ -157,7 +169,7 @@ class FieldPair:
                 "FIELD_SAME_JAVA_UTF8_VALIDATION",
                 old.path,
                 f"Java {'checks the text now' if new.java_verified else 'does not check the text any more'}",
-                f"Java code treats text that is not UTF-8 in `{old.name}` in another way",
+                f"Java code treats text that is not UTF-8 in `{old.label}` in another way",
                 "keep the option java_string_check_utf8 as it was",
             )
 
@@ -176,7 +188,3 @@ def _count(writer: Cardinality, reader: Cardinality) -> Verdict:
     if not reader.is_many and not writer.is_many:
         return Verdict.BREAKS if reader is Cardinality.REQUIRED else Verdict.FINE
     return Verdict.BREAKS
-
-
-def _words(field: FieldShape) -> str:
-    return field.shown_type if field.cardinality is not Cardinality.MAP else "a map"

@@ -38,28 +38,40 @@ def compare_files(pair: Pair) -> Iterator[Finding]:
 
 
 def _file(pair: Pair, old: FileShape, new: FileShape) -> Iterator[Finding]:
-    for rule_id, what, before, after, effect in _settings(old, new):
-        if before != after:
-            was, became = before or "(none)", after or "(none)"
-            change = f"{what} changed from {was} to {became}"
-            yield found(rule_id, old.name, change, effect, f"keep {what} {was}")
+    yield from _settings(old, new)
     yield from _messages_gone(pair, old, _gone(old, new, old.messages, new.messages))
     for name in _gone(old, new, old.enums, new.enums):
-        yield _code_gone("ENUM_NO_DELETE", name, "enum", "file")
+        yield _code_gone("ENUM_NO_DELETE", name, "enum", moved=name in pair.new.enums)
     for name in _gone(old, new, old.services, new.services):
-        yield _code_gone("SERVICE_NO_DELETE", name, "service", "file")
+        yield _code_gone("SERVICE_NO_DELETE", name, "service", moved=False)
     yield from _extensions_gone(pair, old, _gone(old, new, old.extensions, new.extensions))
 
 
-def _settings(old: FileShape, new: FileShape) -> Iterator[tuple[str, str, str, str, str]]:
-    """Answers rule, name, old value, new value and effect of what a file says about itself."""
-    effect = f"events of all its types name package {old.package or '(none)'}, which it is not in any more"
-    yield "FILE_SAME_PACKAGE", "package", old.package, new.package, effect
-    effect = "code generated from it gains or loses presence, defaults and unknown enum values"
-    yield "FILE_SAME_SYNTAX", "syntax", old.syntax, new.syntax, effect
-    effect = "code generated from it is found elsewhere, or lacks a part"
-    for option, value in old.options.items():
-        yield option_rule(option), f"option {option}", value, new.options[option], effect
+def _settings(old: FileShape, new: FileShape) -> Iterator[Finding]:
+    """Answers what a file does not say of itself any more."""
+    if old.package != new.package:
+        effect = (
+            f"events of all its types name package {old.package or '(none)'}, which it is not in any more"
+        )
+        change = f"package changed from {old.package or '(none)'} to {new.package or '(none)'}"
+        keep = f"keep `package {old.package};`" if old.package else "take the package off again"
+        yield found("FILE_SAME_PACKAGE", old.name, change, effect, keep)
+    if old.syntax != new.syntax:
+        change = f"syntax changed from {old.syntax} to {new.syntax}"
+        effect = "code generated from it gains or loses presence, defaults and unknown enum values"
+        yield found("FILE_SAME_SYNTAX", old.name, change, effect, f"keep the syntax {old.syntax}")
+    for option, was in old.options.items():
+        if was != new.options[option]:
+            change = f"option {option} changed from {was or '(none)'} to {new.options[option] or '(none)'}"
+            effect = "code generated from it is found elsewhere, or lacks a part"
+            yield found(option_rule(option), old.name, change, effect, _keep_option(option, was))
+
+
+def _keep_option(option: str, value: str) -> str:
+    if not value:
+        return f"take the option {option} off again"
+    is_text = value not in ("true", "false") and option != "optimize_for"
+    return f'keep `option {option} = "{value}";`' if is_text else f"keep `option {option} = {value};`"
 
 
 def _file_gone(name: str) -> Finding:
@@ -117,9 +129,10 @@ def _extension_gone(pair: Pair, extension: FieldShape) -> Finding:
     return found("EXTENSION_NO_DELETE", extension.path, change, effect, suggestion, data=data)
 
 
-def _code_gone(rule_id: str, name: str, what: str, place: str) -> Finding:
-    change = f"the {what} is not in its {place} any more"
-    return found(rule_id, name, change, "code that uses it no longer compiles", f"keep {what} {name}")
+def _code_gone(rule_id: str, name: str, what: str, *, moved: bool) -> Finding:
+    change = f"the {what} moved to another file" if moved else f"the {what} is gone"
+    effect = f"code that imports it {'from its file ' if moved else ''}no longer compiles"
+    return found(rule_id, name, change, effect, f"keep {what} {name}")
 
 
 class _Packages:
@@ -145,7 +158,7 @@ class _Packages:
     def _gone(self, rule_id: str, kind: str, file: FileShape, now: set[str]) -> Iterator[Finding]:
         for name in _declared(file, kind):
             if name not in now:
-                yield _code_gone(rule_id, name, kind, "package")
+                yield _code_gone(rule_id, name, kind, moved=False)
 
 
 _KINDS = {

@@ -77,37 +77,43 @@ class _MessagePair:
         pair, old, name = self._pair, self._old, field.name
         moved = self._numbers.get(name)
         change = f"field {field.number} is gone" if moved is None else f"moved from {field.number} to {moved}"
-        line = self._reserve(field)
         effect = (
             f"{pair.old_readers(f'see `{name}` {seen_when_absent(field, pair.old)}')}; "
             f"those on {pair.new.name} don't see what older events hold in it"
         )
-        instead = f"keep `{declaration(field, old, pair.old)}`, and mark it deprecated"
+        kept = declaration(field, old, pair.old)
+        instead = f"keep `{kept}`, and mark it deprecated" if moved is None else f"keep `{kept}`"
         yield found("FIELD_NO_DELETE", field.path, change, effect, instead)
-        yield from unreserved(Removed("FIELD", field.path, field.number, (name,)), self._new, change, line)
+        removed = Removed("FIELD", field.path, field.number, (name,))
+        yield from unreserved(removed, self._new, change, self._reserve(field, instead))
         if field.is_required:
             yield self._no_longer_required(field, "was required, and is gone", instead)
 
-    def _reserve(self, field: FieldShape) -> str:
+    def _reserve(self, field: FieldShape, instead: str) -> str:
         new = self._new
+        if field.name in self._numbers:
+            lines = reserve(field.number, [field.name], new.syntax)
+            return f"{instead}; or name the new field otherwise, and add `{lines}` to message {new.name}"
         number = None if field.number in new.reserved else field.number
-        names = [] if field.name in new.reserved_names or field.name in self._numbers else [field.name]
+        names = [] if field.name in new.reserved_names else [field.name]
         return f"add `{reserve(number, names, new.syntax)}` to message {new.name}"
 
     def _added(self, field: FieldShape) -> Iterator[Finding]:
         pair = self._pair
-        effect = pair.old_readers(f"don't know `{field.name}`, and refuse it in JSON if they are strict,")
+        effect = (
+            f"readers still on {pair.old.name} refuse JSON with `{field.name}` if they skip no unknown names"
+        )
         suggestion = "let readers of JSON skip names that they don't know"
         yield found("FIELD_NO_ADD", field.path, f"field {field.number} is new", effect, suggestion)
         if field.is_required:
             yield self._now_required(field, "is new, and required", "make it optional")
 
     def _now_required(self, field: FieldShape, change: str, suggestion: str) -> Finding:
-        effect = self._pair.new_readers(f"refuse what lacks `{field.name}`")
+        effect = self._pair.new_readers(f"refuse a message without `{field.name}`")
         return _required(field, change, effect, suggestion, _BACKWARD)
 
     def _no_longer_required(self, field: FieldShape, change: str, suggestion: str) -> Finding:
-        effect = self._pair.old_readers(f"refuse what lacks `{field.name}`")
+        effect = self._pair.old_readers(f"refuse a message without `{field.name}`")
         return _required(field, change, effect, suggestion, _FORWARD)
 
     def _options(self) -> Iterator[Finding]:
@@ -134,7 +140,7 @@ class _MessagePair:
             yield found(
                 "EXTENSION_MESSAGE_NO_DELETE",
                 old.name,
-                f"numbers {span} are no longer left to extensions",
+                f"{span} is no longer left to extensions",
                 "extensions with these numbers don't compile",
                 f"keep `{reserve_span(span, HIGHEST_NUMBER).replace('reserved', 'extensions')}`",
             )

@@ -42,7 +42,7 @@ def _moved(pair: Pair, old: FieldShape, new: FieldShape, *, backward: bool, forw
     data = _verdict(backward), _verdict(forward)
     effect = f"code that uses `{old.name}` finds it elsewhere"
     if backward or forward:
-        what = f"see `{old.name}` only if it was written behind the other fields of its oneof"
+        what = f"lose `{old.name}` where another field of its oneof follows it"
         effect = pair.by_way(what, data)
     return found(
         "FIELD_SAME_ONEOF",

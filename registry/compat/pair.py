@@ -36,7 +36,8 @@ class Pair:
 
     def all_readers(self, what: str) -> str:
         """Answers what both see."""
-        return f"{self.new_readers(what)}, and the reverse"
+        reverse = f"those still on {self.old.name} in events written with {self.new.name}"
+        return f"{self.new_readers(what)}, and {reverse}"
 
     def by_way(self, what: str, ways: Ways) -> str:
         """Answers what those see to whom more happens than to the others."""

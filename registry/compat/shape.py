@@ -95,6 +95,7 @@ class FieldShape(NamedTuple):
     Attributes:
         path: Its full name; of a map's key and value, that of the map and ``.key`` or ``.value``.
         name: Its own name.
+        label: How people call it within its message: its name, or ``prices.key`` of a map.
         number: Its field number.
         type: As in Protobuf: ``int32``, ``string``, ``message``, ``group``, ``enum``, ...
         type_name: Full name of the message or enum; empty for scalars.
@@ -111,6 +112,7 @@ class FieldShape(NamedTuple):
 
     path: str
     name: str
+    label: str
     number: int
     type: str
     type_name: str
@@ -131,8 +133,8 @@ class FieldShape(NamedTuple):
 
     @property
     def shown_type(self) -> str:
-        """Its type as people write it."""
-        return self.type_name or self.type
+        """Its type as people call it."""
+        return "a map" if self.cardinality is Cardinality.MAP else self.type_name or self.type
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def declaration(
     field: FieldShape, message: MessageShape, shape: Shape, *, name: str = "", number: int = 0
 ) -> str:
     """Answers how a field is declared in a message, under its own name and number or others."""
-    written = f"{_label(field, message)}{_type(field, message, shape)}"
+    written = f"{_label(field, message, is_new=bool(name))}{_type(field, message, shape)}"
     return f"{written} {name or field.name} = {number or field.number};"
 
 
@@ -45,13 +45,18 @@ class Room:
         self._message = message
         self._shape = shape
 
+    def declared(self, field: FieldShape, shape: Shape) -> str:
+        """Answers how a field of an older shape was declared in the message."""
+        return declaration(field, self._message, shape)
+
     def replacement(self, field: FieldShape) -> str:
         """Answers the declaration of a new field that is as ``field`` is, but for its name and number."""
         name = self._name(field)
         return declaration(field, self._message, self._shape, name=name, number=self._number)
 
     def _name(self, field: FieldShape) -> str:
-        kind = field.type_name.rpartition(".")[2].lower() or field.type
+        is_map = field.cardinality is Cardinality.MAP
+        kind = "map" if is_map else field.type_name.rpartition(".")[2].lower() or field.type
         names = (f"{field.name}_{kind}{index or ''}" for index in range(len(self._names) + 1))
         return next(name for name in names if name not in self._names)
 
@@ -78,17 +83,17 @@ def seen_when_absent(field: FieldShape, shape: Shape) -> str:
         return "as not set"
     if field.type == "enum":
         enum = shape.enums.get(field.type_name)
-        return f"as {enum.values[enum.first][0]}" if enum and enum.values else "as 0"
+        return f"as {enum_name(enum, enum.first)}" if enum else "as 0"
     return f"as {_ZEROS.get(field.type, '0')}"
 
 
-def _label(field: FieldShape, message: MessageShape) -> str:
+def _label(field: FieldShape, message: MessageShape, *, is_new: bool) -> str:
     if field.cardinality is Cardinality.REPEATED:
         return "repeated "
     if field.cardinality is Cardinality.MAP or message.syntax == "editions" or field.oneof:
         return ""
     if field.is_required and message.syntax == "proto2":
-        return "optional "  # a new required field would break again
+        return "optional " if is_new else "required "  # a new required field would break again
     is_told = message.syntax == "proto2" or field.type not in ("message", "group")
     return "optional " if is_told and field.cardinality is Cardinality.EXPLICIT else ""
 
@@ -101,6 +106,6 @@ def _type(field: FieldShape, message: MessageShape, shape: Shape) -> str:
     return field.type_name.removeprefix(f"{message.package}.") or field.type
 
 
-def enum_names(enum: EnumShape, number: int) -> str:
-    """Answers the names of a number of an enum, as people list them."""
-    return ", ".join(enum.values.get(number, (str(number),)))
+def enum_name(enum: EnumShape, number: int) -> str:
+    """Answers the name that a number of an enum is written with; the number itself if it has none."""
+    return enum.values.get(number, (str(number),))[0]
