@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from registry.printing.comments import Comments
-from registry.printing.declarations import syntax_line
+from registry.printing.declarations import import_kind, syntax_line
 from registry.printing.elements import Elements
 from registry.printing.literals import quoted
 from registry.printing.names import Symbols
@@ -75,12 +75,6 @@ def _head(file: Any, statements: Statements) -> None:
         statements.lines.blank()
     for index, name in enumerate(file.dependency):
         statements.statement(
-            f"import {_kind(file, index)}{quoted(name)}", comment=statements.comments.at((3, index))
+            f"import {import_kind(file, index)}{quoted(name)}", comment=statements.comments.at((3, index))
         )
     statements.lines.blank()
-
-
-def _kind(file: Any, index: int) -> str:
-    if index in file.public_dependency:
-        return "public "
-    return "weak " if index in file.weak_dependency else ""

@@ -18,50 +18,59 @@ if TYPE_CHECKING:
     from registry.printing.names import Names
 
 
-class _TooLong(Exception):
-    """An aggregate does not fit a line."""
+class TooManyValues(Exception):
+    """A list or map is longer than its reader takes."""
 
 
 def flat(message: Message, names: Names, room: int) -> str:
     """Answers an aggregate in one line; empty if it is longer than ``room``."""
-    return _joined(_pieces(message, names), room)
+    return _joined(pieces(message, names, WIDTH), room)
 
 
-def _joined(pieces: Iterable[str], room: int) -> str:
+def _joined(texts: Iterable[str], room: int) -> str:
     text = ""
     try:
-        for piece in pieces:
+        for piece in texts:
             text += piece
             if len(text) > room:
                 return ""
-    except _TooLong:
+    except TooManyValues:
         return ""
     return text
 
 
-def _pieces(message: Any, names: Names) -> Iterator[str]:
+def pieces(message: Any, names: Names, most: int) -> Iterator[str]:
+    """Answers an aggregate in one line, piece by piece.
+
+    Raises:
+        TooManyValues: A list or map has more than ``most`` values.
+    """
     yield "{"
     for index, (field, value) in enumerate(message.ListFields()):
         yield f"{', ' if index else ''}{_key(field, names)}: "
-        yield from _list_pieces(field, value, names) if field.is_repeated else _inner(field, value, names)
+        yield from value_pieces(field, value, names, most)
     yield "}"
 
 
-def _list_pieces(field: Any, value: Any, names: Names) -> Iterator[str]:
-    if len(value) > WIDTH:
-        raise _TooLong
+def value_pieces(field: Any, value: Any, names: Names, most: int) -> Iterator[str]:
+    """Answers all that a field holds, as ``pieces`` does."""
+    if not field.is_repeated:
+        yield from _inner(field, value, names, most)
+        return
+    if len(value) > most:
+        raise TooManyValues
     yield "["
     for position, each in enumerate(_items(field, value)):
         yield ", " if position else ""
-        yield from _inner(field, each, names)
+        yield from _inner(field, each, names, most)
     yield "]"
 
 
-def _inner(field: Any, value: Any, names: Names) -> Iterator[str]:
+def _inner(field: Any, value: Any, names: Names, most: int) -> Iterator[str]:
     if field.message_type is None:
         yield literal(field, value)
     else:
-        yield from _pieces(value, names)
+        yield from pieces(value, names, most)
 
 
 def is_map(field: Any) -> bool:
@@ -128,10 +137,13 @@ class Aggregates:
             key = f"{_key(field, self._names)}: "
             if not field.is_repeated:
                 self._inner(field, key, value)
-            elif text := _joined(_list_pieces(field, value, self._names), self._lines.room - len(key)):
+            elif text := self._flat_list(field, value, key):
                 self._lines.line(f"{key}{text}")
             else:
                 self._list(field, key, value)
+
+    def _flat_list(self, field: Any, value: Any, key: str) -> str:
+        return _joined(value_pieces(field, value, self._names, WIDTH), self._lines.room - len(key))
 
     def _list(self, field: Any, key: str, value: Any) -> None:
         self._lines.open(f"{key}[")

@@ -28,6 +28,13 @@ def syntax_line(file: Any) -> str:
     return f"syntax = {quoted(file.syntax or 'proto2')};"
 
 
+def import_kind(file: Any, index: int) -> str:
+    """Answers what stands in front of the name of an import."""
+    if index in file.public_dependency:
+        return "public "
+    return "weak " if index in file.weak_dependency else ""
+
+
 def label_of(field: Any, syntax: str) -> str:
     """Answers the label of a field that is no map and in no oneof, in a file of that ``syntax``."""
     if field.label == Kind.LABEL_REPEATED:

@@ -56,6 +56,10 @@ class Comment:
             self.detached + other.detached, self.leading + other.leading, self.trailing + other.trailing
         )
 
+    def __str__(self) -> str:
+        paragraphs = (*self.detached, self.leading, self.trailing)
+        return " / ".join(" ".join(line.strip() for line in it) for it in paragraphs if it)
+
     def in_front(self) -> Comment:
         """Answers the same with what trails standing in front, for what stands in one line with others."""
         return Comment(self.detached, self.leading + self.trailing)
