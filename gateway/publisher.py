@@ -114,13 +114,26 @@ class Publisher:
             answer.set_result(known)
             return answer
         held_against: dict[str, Topic] = {}
+        deletions = self._registry.deletions
         batches = await self._check_all(request.batches, held_against, typed)
+        while deletions != self._registry.deletions:
+            deletions = self._registry.deletions
+            await self._require_versions(batches, held_against)
         for name in request.expected:
             self._topics.get(name)
         for topic in held_against.values():
             self._require_there(topic)
         # Nothing is awaited in between: what is deleted from here on is deleted with these events.
         return asyncio.ensure_future(self._log.append(Append(tuple(batches), key, request.expected, chain)))
+
+    async def _require_versions(self, batches: Sequence[NewBatch], held_against: dict[str, Topic]) -> None:
+        """Refuses what was checked against a version that was deleted meanwhile.
+
+        Who wants to remove it for good asks the log whether it is needed: nothing of it may come behind that.
+        """
+        kinds = {(batch.topic, batch.schema_version, batch.type) for batch in batches}
+        for topic, version, event_type in sorted(kinds):
+            await self._validator(held_against[topic].subject, version, event_type)
 
     def _require_there(self, topic: Topic) -> None:
         """Refuses what was checked for a topic that was deleted meanwhile, and perhaps made anew."""

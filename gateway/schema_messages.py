@@ -100,8 +100,8 @@ def read_mode(value: int, field: str) -> SubjectMode:
 def compatibility_message(promise: Promise) -> schema_pb2.Compatibility:
     """Answers a promise as a message."""
     return schema_pb2.Compatibility(
-        direction=_value(schema_pb2.CompatibilityDirection, promise.direction.name),
-        surface=_value(schema_pb2.CompatibilitySurface, promise.surface.name),
+        direction=enum_value(schema_pb2.CompatibilityDirection, promise.direction.name),
+        surface=enum_value(schema_pb2.CompatibilitySurface, promise.surface.name),
     )
 
 
@@ -112,7 +112,7 @@ def subject_message(subject: Subject, default: Promise) -> schema_pb2.Subject:
         latest_version=subject.latest_version,
         compatibility=compatibility_message(subject.promise or default),
         default_compatibility=subject.promise is None,
-        mode=_value(schema_pb2.SubjectMode, subject.mode.name),
+        mode=enum_value(schema_pb2.SubjectMode, subject.mode.name),
         block_on_readers=subject.block_on_readers,
         etag=subject.etag,
     )
@@ -156,7 +156,7 @@ def change_message(change: Change) -> schema_pb2.SchemaChange:
     answer = schema_pb2.SchemaChange(
         number=change.number,
         caller=change.author.caller,
-        kind=_value(schema_pb2.SchemaChangeKind, change.kind.name),
+        kind=enum_value(schema_pb2.SchemaChangeKind, change.kind.name),
         subject=change.subject,
         version=change.version,
         message=change.author.message,
@@ -215,7 +215,7 @@ def finding_message(finding: Finding, verdict: Verdict) -> finding_pb2.Finding:
         path=finding.path,
         severity=_SEVERITIES.get(verdict, finding_pb2.FINDING_SEVERITY_NOTICE),
         change=finding.change,
-        audiences=[_value(finding_pb2.FindingAudience, audience.name) for audience in finding.audiences],
+        audiences=[enum_value(finding_pb2.FindingAudience, audience.name) for audience in finding.audiences],
         effect=finding.effect,
         suggestion=finding.suggestion,
         counter_examples=map(_example_message, finding.counter_examples),
@@ -252,8 +252,8 @@ def _position_message(place: Place) -> finding_pb2.SourcePosition:
 def _example_message(example: CounterExample) -> finding_pb2.CounterExample:
     return finding_pb2.CounterExample(
         type=example.type,
-        reader=_value(finding_pb2.FindingAudience, example.reader.name),
-        encoding=_value(finding_pb2.EventEncoding, example.encoding.name),
+        reader=enum_value(finding_pb2.FindingAudience, example.reader.name),
+        encoding=enum_value(finding_pb2.EventEncoding, example.encoding.name),
         written=example.written,
         payload=example.payload,
         read=example.read,
@@ -265,7 +265,8 @@ def _prefix(enum: Any) -> str:
     return str(enum.Name(0)).removesuffix("UNSPECIFIED")
 
 
-def _value(enum: Any, name: str) -> Any:
+def enum_value(enum: Any, name: str) -> Any:
+    """Answers the value of an enum of the contract by its name without the prefix."""
     return enum.Value(_prefix(enum) + name)
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gateway.schema_trial import SchemaTrial
     from gateway.schema_views import SchemaViews
     from registry.registry import Registry
-    from registry.schema import Subject
+    from registry.schema import SchemaVersion, Subject
     from registry.uses import SchemaUses
 
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -104,6 +104,12 @@ class SchemaService(SchemaServiceServicer):
         page = fill_page(map(summary_message, found), size)
         token = make_token(str(page[-1].version)) if len(found) > len(page) else ""
         return pb.ListSchemasResponse(schemas=page, next_page_token=token)
+
+    async def DiffSchemas(self, request: pb.DiffSchemasRequest, _: Context) -> pb.DiffSchemasResponse:
+        """Answers the difference of two versions of a subject."""
+        new = await self._registry.get(request.subject, request.new_version)
+        old = await self._registry.get(request.subject, request.old_version or await self._before(new))
+        return await self._views.diff(old, new, await self._registry.promise_of(request.subject))
 
     async def DeleteSchema(
         self, request: pb.DeleteSchemaRequest, context: Context
@@ -193,6 +199,26 @@ class SchemaService(SchemaServiceServicer):
 
     async def _subject(self, subject: Subject) -> schema_pb2.Subject:
         return subject_message(subject, await self._registry.defaults())
+
+    async def _before(self, schema: SchemaVersion) -> int:
+        """Answers the version before one.
+
+        Raises:
+            InvalidRequest: There is none.
+        """
+        before, page = 0, 1_000
+        while versions := await self._registry.list_versions(schema.subject, after=before, limit=page):
+            earlier = [each.version for each in versions if each.version < schema.version]
+            before = max(earlier, default=before)
+            if len(earlier) < page:
+                break
+        if not before:
+            raise InvalidRequest(
+                "old_version",
+                f"must be set: version {schema.version} of subject {schema.subject!r} is the first one, "
+                f"there is none before it to compare with",
+            )
+        return before
 
 
 def _author(context: Context, message: str) -> Author:

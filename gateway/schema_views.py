@@ -9,20 +9,31 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from tidegate.v1 import schema_pb2
+from tidegate.v1 import schema_diff_pb2, schema_pb2
 from tidegate.v1 import schema_service_pb2 as pb
 
-from gateway.schema_messages import summary_message
+from gateway.paging import fill_page
+from gateway.schema_messages import enum_value, finding_messages, summary_message
 from gateway.typed_view import typed_service_names, typed_view
+from registry.compat.engine import compare, explain, judge
+from registry.diff import diff
 from registry.errors import InvalidRequest
 from registry.printer import print_files
+from registry.report import FINDINGS_EXPLAINED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from registry.compat.finding import Finding
+    from registry.compat.promise import Promise
+    from registry.diff import Difference
     from registry.registry import Registry
     from registry.schema import SchemaVersion
 
+MAX_DIFFERENCES = 5_000
+DIFFERENCES_BYTES = 2 * 1024 * 1024
+FINDINGS_BYTES = 768 * 1024
+"""How large the parts of a difference become: in all, with 1 MiB of text, default clients take them."""
 _T = TypeVar("_T")
 
 
@@ -48,6 +59,10 @@ class SchemaViews:
         if view == pb.SCHEMA_VIEW_TYPED:
             return await self._run(_typed_view, schema, closure, types)
         return pb.GetSchemaResponse(closure=map(summary_message, closure))
+
+    async def diff(self, old: SchemaVersion, new: SchemaVersion, promise: Promise) -> pb.DiffSchemasResponse:
+        """Answers the difference of two versions, and what it means for readers."""
+        return await self._run(_diff, old, new, promise)
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
@@ -86,3 +101,32 @@ def _sources(schema: SchemaVersion) -> Mapping[str, str]:
 
 def _canonical(schema: SchemaVersion) -> dict[str, str]:
     return print_files(schema.descriptor_set, schema.own_files, schema.source_info)
+
+
+def _diff(old: SchemaVersion, new: SchemaVersion, promise: Promise) -> pb.DiffSchemasResponse:
+    found = diff(old.side(), new.side())
+    return pb.DiffSchemasResponse(
+        old_version=old.version,
+        new_version=new.version,
+        differences=fill_page(
+            map(_difference_message, found.differences), MAX_DIFFERENCES, DIFFERENCES_BYTES
+        ),
+        difference_count=found.count,
+        text=found.text,
+        findings=finding_messages(_findings(old, new, promise), promise, FINDINGS_BYTES),
+    )
+
+
+def _findings(old: SchemaVersion, new: SchemaVersion, promise: Promise) -> list[Finding]:
+    judged = judge(compare(old.side(), new.side()), promise)[:FINDINGS_EXPLAINED]
+    return explain([finding for finding, _ in judged], old.side(), new.side())
+
+
+def _difference_message(difference: Difference) -> schema_diff_pb2.SchemaDifference:
+    return schema_diff_pb2.SchemaDifference(
+        kind=enum_value(schema_diff_pb2.SchemaDifferenceKind, difference.kind.name),
+        element=difference.element,
+        path=difference.path,
+        old=difference.old,
+        new=difference.new,
+    )

@@ -261,6 +261,11 @@ class Registry:
         """
         return self._lineages.latest_version(subject)
 
+    @property
+    def deletions(self) -> int:
+        """How often versions were deleted so far: who checks events notices that one was meanwhile."""
+        return self._validators.dropped
+
     def cached_validator(self, subject: str, version: int, type_name: str) -> BatchValidator | None:
         """Answers a validator that is ready, at the price of a look-up; None if it must be built."""
         return self._validators.cached(subject, version, type_name)

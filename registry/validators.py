@@ -27,6 +27,8 @@ class Validators:
         self._ready = ReadySchemas()
         self.building = asyncio.Lock()
         """Held while one is built; and while a version is hidden, so that none of it is kept behind that."""
+        self.dropped = 0
+        """How often validators were let go of because their versions were hidden."""
 
     def cached(self, subject: str, version: int, type_name: str) -> BatchValidator | None:
         """Answers a validator that is ready, at the price of a look-up; None if it must be built."""
@@ -34,6 +36,7 @@ class Validators:
 
     def drop(self, subject: str, versions: Iterable[int]) -> None:
         """Lets go of the validators of versions."""
+        self.dropped += 1
         for version in versions:
             self._ready.drop(subject, version)
 

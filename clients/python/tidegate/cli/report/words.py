@@ -106,10 +106,10 @@ def format_surface(surface: schema_pb2.CompatibilitySurface) -> str:
 
 def describe_verdict(report: schema_service_pb2.CheckReport) -> str:
     """Answers the verdict on a schema: ``breaks BACKWARD WIRE with version 3: 2 findings, 1 notice``."""
+    if report.equal_version and not report.breaking_count:
+        return f"has this schema as version {report.equal_version}"
     if not report.against_versions:
         return "has no version to be compared with"
-    if report.equal_version:
-        return f"has this schema as version {report.equal_version}"
     promise = format_promise(report.compatibility)
     counts = _describe_counts(report)
     if report.breaking_count:
