@@ -65,6 +65,8 @@ def _joined(comments: Sequence[Comment]) -> Comment:
 
 
 def _comment(location: Any) -> Comment:
+    if not (location.leading_comments or location.trailing_comments or location.leading_detached_comments):
+        return NO_COMMENT
     detached = (_lines(text) for text in location.leading_detached_comments)
     return Comment(
         tuple(lines for lines in detached if lines),

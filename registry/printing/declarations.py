@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.descriptor_pb2 import Edition, FieldDescriptorProto
+from google.protobuf.descriptor_pb2 import Edition, FieldDescriptorProto, SymbolVisibility
 
 from registry.printing.literals import quoted, quoted_escapes
 
@@ -18,6 +18,10 @@ LAST_FIELD_NUMBER = 2**29 - 1
 LAST_SET_NUMBER = 2**31 - 2
 """The last number of an extension of a message with the option ``message_set_wire_format``."""
 LAST_ENUM_NUMBER = 2**31 - 1
+_VISIBILITIES = {
+    SymbolVisibility.VISIBILITY_LOCAL: "local ",
+    SymbolVisibility.VISIBILITY_EXPORT: "export ",
+}
 _QUOTED_DEFAULTS = {Kind.TYPE_STRING: quoted, Kind.TYPE_BYTES: quoted_escapes}
 
 
@@ -26,6 +30,11 @@ def syntax_line(file: Any) -> str:
     if file.syntax == "editions":
         return f"edition = {quoted(Edition.Name(file.edition).removeprefix('EDITION_'))};"
     return f"syntax = {quoted(file.syntax or 'proto2')};"
+
+
+def visibility(descriptor: Any) -> str:
+    """Answers what stands in front of a message or enum that says who sees it, as edition 2024 has it."""
+    return _VISIBILITIES.get(descriptor.visibility, "")
 
 
 def import_kind(file: Any, index: int) -> str:

@@ -64,7 +64,7 @@ class Elements:
             comment = self._comments.at(path)
             self._lines.blank()
             self._lines.before(comment)
-            if self._block(f"message {message.name}", message, comment):
+            if self._block(f"{say.visibility(message)}message {message.name}", message, comment):
                 self._body(message, within(members.scope, message.name), path)
 
     def _block(self, head: str, descriptor: Any, comment: Comment) -> bool:
@@ -178,7 +178,7 @@ class Elements:
             comment = self._comments.at(here)
             self._lines.blank()
             self._lines.before(comment)
-            self._lines.open(f"enum {enum.name} {{", comment)
+            self._lines.open(f"{say.visibility(enum)}enum {enum.name} {{", comment)
             self._statements.options(enum.options, within(scope, enum.name), (*here, 3))
             for number, value in enumerate(enum.value):
                 self._value(value, scope, (*here, 2, number))
