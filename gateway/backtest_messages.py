@@ -27,9 +27,7 @@ def read_wanted(backtest: pb.Backtest) -> Wanted:
 
 def progress_message(progress: Progress) -> pb.BacktestProgress:
     """Answers how far a backtest is, as a message."""
-    return pb.BacktestProgress(
-        examined=progress.examined, total=progress.total, position=progress.position
-    )
+    return pb.BacktestProgress(examined=progress.examined, total=progress.total, position=progress.position)
 
 
 def tried_message(report: Report) -> pb.BacktestReport:

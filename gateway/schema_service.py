@@ -152,10 +152,9 @@ class SchemaService(SchemaServiceServicer):
         self, request: pb.UpdateSubjectRequest, context: Context
     ) -> pb.UpdateSubjectResponse:
         """Changes the settings of a subject that the mask names."""
-        author = _author(context, request.message)
-        changes = read_settings(request, await self._registry.promise_of(request.subject.name))
+        asked, author = request.subject, _author(context, request.message)
         subject = await self._registry.update_subject(
-            request.subject.name, etag=request.subject.etag, author=author, **changes
+            asked.name, etag=asked.etag, author=author, **read_settings(request)
         )
         return pb.UpdateSubjectResponse(subject=await self._subject(subject))
 

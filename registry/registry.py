@@ -174,7 +174,7 @@ class Registry:
     ) -> Subject:
         """Changes ``promise``, ``mode`` or ``block_on_readers`` of a subject; makes it if there is none.
 
-        An empty etag fits any state.
+        ``direction`` or ``surface`` change a part of the promise. An empty etag fits any state.
 
         Raises:
             InvalidRequest: The name is malformed, or mode IMPORT is asked for too late.

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SETTINGS = ("promise", "mode", "block_on_readers")
 """The settings of a subject, as ``Subject`` names them."""
+PROMISE = ("direction", "surface")
+"""The parts of a promise, as ``Promise`` names them."""
 
 
 class Settings:
@@ -56,11 +58,19 @@ class Settings:
         if etag and etag != current.etag:
             raise SubjectChanged(name, current.etag)
         await self._check_mode(current, changes.get("mode", current.mode))
-        after = replace(current, **changes)
+        after = replace(current, **await self._whole(current, changes))
         if after == before:
             return current
         detail = _told(current, after) or "made"
         return await self._changing.apply(_edit(before, after, author, detail))
+
+    async def _whole(self, subject: Subject, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Answers the changes with one promise, where they name a direction or a surface alone."""
+        parts = {name: value for name, value in changes.items() if name in PROMISE}
+        others = {name: value for name, value in changes.items() if name not in PROMISE}
+        if not parts:
+            return others
+        return others | {"promise": replace(subject.promise or await self._lineages.defaults(), **parts)}
 
     async def _check_mode(self, subject: Subject, mode: SubjectMode) -> None:
         if mode is not SubjectMode.IMPORT or subject.mode is SubjectMode.IMPORT:

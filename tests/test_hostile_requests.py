@@ -34,6 +34,8 @@ SWARMS = {  # a two-byte field, as often as it fits: each becomes an object of i
     f"{TOPICS}UpdateTopic": (b"\x12\x00", "max_call_bytes"),
     f"{SCHEMAS}GetSchema": (b"\x0a\x00", "max_call_bytes"),
     f"{SCHEMAS}RegisterSchema": (b"\x12\x00", "max_bytes"),
+    f"{SCHEMAS}CheckSchema": (b"\x12\x00", "max_bytes"),
+    f"{SCHEMAS}UpdateSubject": (b"\x0a\x00", "max_call_bytes"),
     "/grpc.health.v1.Health/Check": (b"\x0a\x00", "max_call_bytes"),
 }
 BRIEF = 1.0
@@ -41,7 +43,7 @@ BRIEF = 1.0
 
 
 async def _call(shop: Shop, method: str, raw: bytes) -> Refusal:
-    if method.endswith("Subscribe"):
+    if method.endswith(("Subscribe", "CheckSchema")):
         return await refused(shop.channel.unary_stream(method)(raw).read())
     return await refused(shop.channel.unary_unary(method)(raw))
 
@@ -81,7 +83,10 @@ async def test_a_swarm_within_a_request_is_refused_by_its_number(shop: Shop, fie
     [
         f"{EVENTS}Publish",
         f"{EVENTS}Subscribe",
-        *(f"{SCHEMAS}{name}" for name in ("RegisterSchema", "GetSchema", "ListSchemas", "ListSubjects")),
+        *(
+            f"{SCHEMAS}{method.name}"
+            for method in schemas.DESCRIPTOR.services_by_name["SchemaService"].methods
+        ),
         *(f"{TOPICS}{verb}Topic" for verb in ("Create", "Get", "Update", "Delete")),
         f"{TOPICS}ListTopics",
     ],

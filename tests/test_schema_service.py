@@ -333,6 +333,18 @@ async def test_settings_change_what_they_name(shop: Shop) -> None:
     assert (await refused(register(shop, NOTE % ""))).reason == "SUBJECT_READ_ONLY"
 
 
+async def test_halves_of_a_promise_are_set_at_once(shop: Shop) -> None:
+    """Who sets the direction and who sets the surface at the same time both have their way."""
+    for direction in (6, 4, 7):
+        await asyncio.gather(
+            settle(shop, "compatibility.direction", compatibility={"direction": direction}),
+            settle(shop, "compatibility.surface", compatibility={"surface": direction % 3 + 1}),
+        )
+        shown = await shop.schemas.GetSubject(pb.GetSubjectRequest(name="notes"))
+        assert shown.subject.compatibility.direction == direction
+        assert shown.subject.compatibility.surface == direction % 3 + 1
+
+
 async def test_changes_say_who_and_why(shop: Shop) -> None:
     """Every change is listed, the latest first, with the caller and the caller's words, in pages."""
     await register(shop, NOTE % "", message="the first")
