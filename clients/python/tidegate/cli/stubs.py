@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tidegate.cli.stubbing.plan import Plan
     from tidegate.v1.schema_service_pb2 import GetSchemaResponse
 
-LANGUAGES = {"python": "Python", "go": "Go", "typescript": "TypeScript"}
+LANGUAGES = {"python": "Python", "go": "Go", "java": "Java", "typescript": "TypeScript", "rust": "Rust"}
 """From a language's name, which is its module's too, to its class there."""
 
 
@@ -51,7 +51,7 @@ def stubs(
 ) -> None:
     """Write typed stubs of a topic, in the language of its programs.
 
-    They hold the event types of TOPIC as classes, and a service for each to publish and to subscribe with. They
+    They hold the event types of TOPIC as classes, and a service for each to publish and subscribe with. They
     are made by protoc and the language's own plugins, and need nothing of Tidegate. A README.md beside them
     says the next commands. Where plugins are missing, the .proto files are written all the same.
     """

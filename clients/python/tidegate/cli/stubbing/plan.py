@@ -48,6 +48,7 @@ class Stream:
         request: The message that its publish method takes.
         batch: The message of a batch.
         event: The message of one event.
+        response: The message that its subscribe method answers.
     """
 
     type: str
@@ -57,6 +58,7 @@ class Stream:
     request: str
     batch: str
     event: str
+    response: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def _stream(files: Sequence[FileDescriptorProto], event_type: str, service: str)
         request.name,
         batch.name,
         messages[_type_of("events", batch)].name,
+        messages[declared.method[2].output_type].name,
     )
 
 
