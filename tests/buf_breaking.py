@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.schema_surgery import Files, enums, messages
+from tests.schema_surgery import Files, enums, map_entry, messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,12 +28,22 @@ if TYPE_CHECKING:
 CATEGORIES = ("WIRE", "WIRE_JSON", "FILE", "PACKAGE")
 BUF = Path(sys.executable).with_name("buf")
 
-_FIELD = re.compile(r'ield "(\d+)".* on message "([^"]+)"')
-_EXTENSION = re.compile(r'xtension "\d+" with name "([^"]+)"')
-_VALUE = re.compile(r'num value "(-?\d+)" on enum "([^"]+)"')
-_WITHIN = re.compile(r' on (?:message|enum) "([^"]+)"')
+_ELEMENTS = tuple(
+    map(
+        re.compile,
+        (
+            r'xtension "\d+"(?: with name| on message "[^"]+" changed name from) "(?P<name>[^"]+)"',
+            r'ield "(?P<number>\d+)".* on message "(?P<name>[^"]+)"',
+            r'num value "(?P<number>-?\d+)" on enum "(?P<name>[^"]+)"',
+            r'Message "(?P<name>[^"]+)" had required field "(?P<number>\d+)"',
+            r'(?:reserved|extension) (?:name|range) .* on (?:message|enum) "(?P<name>[^"]+)"',
+            r'"(?P<name>[^"]*)"',
+        ),
+    )
+)
+_NAMED_WHOLE = {"FILE_NO_DELETE", "PACKAGE_NO_DELETE"}
+_OF_FILES = ("FILE_SAME_", "MESSAGE_NO_REMOVE_STANDARD_DESCRIPTOR_ACCESSOR")
 _LOST = re.compile(r'cannot add annotation for unknown file: "([^"]+)"')
-_NAME = re.compile(r'"([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +57,13 @@ class Annotation:
     @property
     def element(self) -> str:
         """The key of what it is about."""
-        if self.rule_id.startswith("FILE_SAME") or self.rule_id.startswith("MESSAGE_NO_REMOVE_STANDARD"):
+        if self.rule_id.startswith(_OF_FILES):
             return self.file
-        if match := _EXTENSION.search(self.message):
-            return _last(match[1])
-        if match := _FIELD.search(self.message):
-            return f"{_last(match[2])}#{match[1]}"
-        if match := _VALUE.search(self.message):
-            return f"{_last(match[2])}#{match[1]}"
-        named = _NAME.findall(self.message)
-        if self.rule_id.startswith(("RESERVED_", "EXTENSION_MESSAGE")):
-            return _last(_WITHIN.findall(self.message)[-1])
-        return named[0] if self.rule_id in {"FILE_NO_DELETE", "PACKAGE_NO_DELETE"} else _last(named[0])
+        found = next(match for it in _ELEMENTS if (match := it.search(self.message)))
+        if self.rule_id in _NAMED_WHOLE:
+            return found["name"]
+        number = found.groupdict().get("number")
+        return _last(found["name"]) + (f"#{number}" if number else "")
 
 
 def _last(name: str) -> str:
@@ -111,30 +116,37 @@ def rules_of() -> Mapping[str, frozenset[str]]:
 
 
 class Elements:
-    """Answers the key of the element that a finding of ours is about."""
+    """Answers the keys that the element of a finding of ours may have."""
 
     def __init__(self, old: Files, new: Files) -> None:
-        """Reads what each full name is; where both have it, the old one says."""
-        self._keys: dict[str, str] = {}
-        for files in (new, old):
+        """Reads what each full name is in both versions."""
+        self._keys: dict[str, list[str]] = {}
+        self._files: dict[str, str] = {}
+        for files in (old, new):
             for it in messages(files):
-                for message in (it.element, *it.element.nested_type):
-                    self._fields(it.name[1:], message)
+                self._files[it.name[1:]] = it.file.name
+                self._fields(it.name[1:], it.element)
             for it in enums(files):
                 scope = it.name[1:].rpartition(".")[0]
                 for value in it.element.value:
-                    key = f"{it.element.name}#{value.number}"
-                    self._keys |= {f"{it.name[1:]}.{value.name}": key, f"{scope}.{value.name}": key}
+                    for name in (f"{it.name[1:]}.{value.name}", f"{scope}.{value.name}"):
+                        self._add(name, f"{it.element.name}#{value.number}")
 
     def _fields(self, scope: str, message: pb.DescriptorProto) -> None:
-        entry = message.options.map_entry
         for field in message.field:
-            name = f"{scope}.{message.name}.{field.name}" if entry else f"{scope}.{field.name}"
-            self._keys[name] = f"{message.name}#{field.number}"
+            self._add(f"{scope}.{field.name}", f"{message.name}#{field.number}")
+            entry = map_entry(message, field)
+            for part in entry.field if entry else ():
+                self._add(f"{scope}.{field.name}.{part.name}", f"{entry.name}#{part.number}")
 
-    def key(self, finding: Finding) -> str:
-        """Answers the key of a finding."""
+    def _add(self, name: str, key: str) -> None:
+        self._keys.setdefault(name, []).append(key)
+
+    def keys(self, finding: Finding) -> tuple[str, ...]:
+        """Answers the keys of a finding, the one of the old version first."""
         path = finding.path
+        if finding.rule_id == "MESSAGE_NO_REMOVE_STANDARD_DESCRIPTOR_ACCESSOR":
+            return (self._files[path],)
         if path in self._keys:
-            return self._keys[path]
-        return path if path.endswith(".proto") or finding.rule_id == "PACKAGE_NO_DELETE" else _last(path)
+            return tuple(self._keys[path])
+        return (path if path.endswith(".proto") or finding.rule_id == "PACKAGE_NO_DELETE" else _last(path),)

@@ -182,7 +182,7 @@ def _mend_type(
         else:
             if field.default_value not in {value.name for value in enum.element.value}:
                 field.ClearField("default_value")
-            if not is_open(enum.file, enum.element):
+            if not is_open(enum.file, enum.element) and _implicit(field):
                 field.options.ClearField("features")
     elif field.type in NAMED:
         field.ClearField("default_value")
