@@ -15,7 +15,7 @@ from tidegate.v1 import schema_service_pb2 as pb
 from registry.compat.finding import Audience, Encoding
 from registry.compat.promise import Direction, Surface
 from registry.schema import ChangeKind, SubjectMode
-from tests.shop import ORDERS, PLACED, SCHEMA, SUBJECT, Shop, order, refusal, refused
+from tests.shop import ORDERS, PAID, PLACED, SCHEMA, SUBJECT, Shop, batch, order, refusal, refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,6 +182,30 @@ async def test_a_backtest_follows_the_report(shop: Shop) -> None:
         assert (await refused(shop.schemas.CheckSchema(request).read())).reason in {reason, "TOPIC_NOT_FOUND"}
 
 
+async def read_rest(call: Any) -> str:
+    """Reads a check to its end, and answers what came last."""
+    last = ""
+    while (part := await call.read()) is not grpc.aio.EOF:
+        last = part.WhichOneof("part")
+    return last
+
+
+async def test_a_check_that_is_ended_ends_its_backtest(shop: Shop) -> None:
+    """A caller that goes away, or a gateway that stops, leaves no backtest behind."""
+    for _ in range(20):
+        await shop.publish(batch(ORDERS, *[order("A", 1)] * 10_000))
+    request = pb.CheckSchemaRequest(subject=SUBJECT, sources={"files": SCHEMA}, backtest={"topic": ORDERS})
+    left = shop.schemas.CheckSchema(request)
+    assert (await left.read()).WhichOneof("part") == "report"
+    left.cancel()
+    following = shop.schemas.CheckSchema(request)
+    assert (await following.read()).WhichOneof("part") == "report"
+    stopping = asyncio.ensure_future(shop.gateway.__aexit__(None, None, None))
+    (ended,) = await asyncio.gather(read_rest(following), return_exceptions=True)
+    assert ended == "backtest" or refusal(ended).reason == "DRAINING"
+    await asyncio.wait_for(stopping, 5)
+
+
 async def test_views_make_the_same_schema_again(shop: Shop, tmp_path: Path) -> None:
     """Canonical text is the same version when it is registered; typed files are all that protoc needs."""
     registered = (await register(shop, NOTE % "")).schema
@@ -331,6 +355,25 @@ async def test_settings_change_what_they_name(shop: Shop) -> None:
         assert (wrong.reason, wrong.fields) == ("INVALID_REQUEST", ["update_mask"])
     await settle(shop, "mode", mode="SUBJECT_MODE_READ_ONLY")
     assert (await refused(register(shop, NOTE % ""))).reason == "SUBJECT_READ_ONLY"
+
+
+@pytest.mark.parametrize("turns", [0, 4])
+async def test_nothing_is_stored_of_a_version_that_is_removed(shop: Shop, turns: int) -> None:
+    """A publish that meets the deletion and the purge of its version is refused, or keeps the version."""
+    await shop.register(SCHEMA | {"more.proto": 'syntax = "proto3"; package shop.v1; message More {}'})
+    slow = [batch(ORDERS, *[order("slow", 7)] * 10_000, type=PAID, version=1) for _ in range(20)]
+    publishing = asyncio.ensure_future(shop.publish(*slow))
+    for _ in range(turns):
+        await shop.topic(ORDERS)
+    for purge in (False, True):
+        request = pb.DeleteSchemaRequest(subject=SUBJECT, version=1, purge=purge)
+        (purged,) = await asyncio.gather(shop.schemas.DeleteSchema(request), return_exceptions=True)
+    (published,) = await asyncio.gather(publishing, return_exceptions=True)
+    if isinstance(published, grpc.aio.AioRpcError):
+        assert refusal(published).reason == "SCHEMA_VERSION_NOT_FOUND"
+        assert await shop.everything(ORDERS) == []
+    else:
+        assert refusal(purged).reason == "SCHEMA_NEEDED"
 
 
 async def test_halves_of_a_promise_are_set_at_once(shop: Shop) -> None:
