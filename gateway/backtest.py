@@ -8,6 +8,7 @@ busy backtests slowly, and holds two pages at most. Imports nothing of gRPC or o
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
 
 BACKTESTS_AT_ONCE = 2
 """How many backtests run at the same time; each takes up to ``trial_process.MEMORY_BYTES``."""
-PAGE_BYTES = 512 * 1024
+PAGE_BYTES = 256 * 1024
 """How much is read and handed over at once, besides a batch that is larger by itself."""
+READING_SHARE = 0.05
+"""The share of its time in which a gateway reads for a backtest while others publish."""
+LONGEST_PAUSE = 1.0
+"""Seconds between two pages at most."""
 PROGRESS_SECONDS = 1.0
 MAX_TYPES = 100
 """How many event types a backtest may name."""
@@ -156,6 +161,26 @@ class _Page(NamedTuple):
     through: int
 
 
+class _Pace:
+    """Leaves the gateway to those who publish: while they do, reading takes a small share of its time."""
+
+    def __init__(self) -> None:
+        self._head = 0
+        self._pause = 0.0
+        self._started = 0.0
+
+    async def wait(self) -> None:
+        """Waits until the next page may be read."""
+        await asyncio.sleep(self._pause)
+        self._started = time.perf_counter()
+
+    def note(self, head: int) -> None:
+        """Notes that the page was read, and where the head of the log was then."""
+        took = time.perf_counter() - self._started
+        self._pause = min(LONGEST_PAUSE, took / READING_SHARE - took) if head > self._head else 0.0
+        self._head = head
+
+
 class _Backtest:
     """One backtest under way."""
 
@@ -191,8 +216,11 @@ class _Backtest:
 
     async def _read(self) -> AsyncGenerator[tuple[list[StoredBatch], int], None]:
         selection, position, end = self._history
+        pace = _Pace()
         while position < end:
+            await pace.wait()
             page = await self._log.read(selection, position, max_bytes=PAGE_BYTES, deadline=0.0)
+            pace.note(page.head)
             self._require_topic()
             batches = [
                 part(batch, position + 1, end) for batch in page.batches if batch.first_sequence <= end

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tidegate.aio import AsyncClient
 from tidegate.v1 import event_service_pb2 as pb
 
 from gateway import readers as readers_module
@@ -136,6 +137,19 @@ def test_what_a_reader_says_is_checked(
         assert words in refusal.message
 
     module_shop(use)
+
+
+async def test_the_client_library_says_who_reads(shop: Shop) -> None:
+    """A subscription of the client library tells the gateway its reader's name and versions."""
+    async with AsyncClient(shop.gateway.address) as client:
+        reading = client.subscribe(
+            ORDERS, client_name="billing", built_with={"shop": 1}, until_caught_up=True
+        )
+        async with reading as subscription:
+            assert [event async for event in subscription] == []
+        async with client.subscribe(ORDERS, until_caught_up=True) as subscription:
+            assert [event async for event in subscription] == []
+    assert [(it.client_name, it.version) for it in remembered(shop)] == [("billing", 1)]
 
 
 async def test_readers_outlive_the_gateway(start_shop: StartShop) -> None:

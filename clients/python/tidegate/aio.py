@@ -202,6 +202,8 @@ class AsyncClient(AsyncAdmin):
         on_gap: OnGap = "fail",
         on_caught_up: Callable[[int], object] | None = None,
         heartbeat_interval: float = 10.0,
+        client_name: str = "",
+        built_with: Mapping[str, int] | None = None,
     ) -> AsyncSubscription:
         """Reads topics from a position on: ``async for event in client.subscribe("shop.orders")``.
 
@@ -214,9 +216,13 @@ class AsyncClient(AsyncAdmin):
             until_caught_up: End once everything that was in the log has been delivered.
             on_gap: Where retention removed events that would have been delivered: ``"fail"`` raises
                 ``EventsRemoved``, ``"skip"`` goes on behind them, a function is told of the ``Gap`` first.
+                Likewise, with ``IncompatibleVersion``, where events can't be read as ``built_with`` says.
             on_caught_up: Told of the position each time that the reader reaches the head.
             heartbeat_interval: Seconds between heartbeats, 0.1 to 3600. A stream that is silent for three of
                 them is given up and opened anew.
+            client_name: Names the program, alike in all its instances and after a restart, so that a check of
+                a schema can tell that it would break it. Remembered only with ``built_with``.
+            built_with: The schema versions that the program was built with, by subject: ``{"shop": 3}``.
         """
         classes, names = _split_types(types)
         request = event_service_pb2.SubscribeRequest(
@@ -225,6 +231,9 @@ class AsyncClient(AsyncAdmin):
             end_sequence=end_sequence,
             on_gap=event_service_pb2.ON_GAP_FAIL if on_gap == "fail" else event_service_pb2.ON_GAP_SKIP,
         )
+        request.reader.client_name = client_name
+        for subject, version in (built_with or {}).items():
+            request.reader.built_with.add(subject=subject, version=version)
         request.heartbeat_interval.FromNanoseconds(round(heartbeat_interval * 1e9))
         subscription = AsyncSubscription(
             self._connection,

@@ -135,6 +135,8 @@ class Client(Admin):
         on_gap: OnGap = "fail",
         on_caught_up: Callable[[int], object] | None = None,
         heartbeat_interval: float = 10.0,
+        client_name: str = "",
+        built_with: Mapping[str, int] | None = None,
     ) -> Subscription:
         """Reads topics from a position on: ``for event in client.subscribe("shop.orders")``.
 
@@ -152,6 +154,8 @@ class Client(Admin):
                 on_gap=on_gap,
                 on_caught_up=on_caught_up,
                 heartbeat_interval=heartbeat_interval,
+                client_name=client_name,
+                built_with=built_with,
             )
 
         return Subscription(self._thread, self._thread.run(subscribe()))

@@ -37,11 +37,20 @@ class Start(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Events that retention removed before they were delivered: their range, and the topics concerned."""
+    """Events that were not delivered.
+
+    Attributes:
+        first_sequence: The first that may be missing.
+        last_sequence: The last that is missing.
+        topics: The topics concerned.
+        cause: ``RETENTION``: they were removed before; or ``INCOMPATIBLE_VERSION``: they were written with a
+            schema version that can't be read as the one that the reader was built with. Those are in the log.
+    """
 
     first_sequence: int
     last_sequence: int
     topics: tuple[str, ...]
+    cause: str = "RETENTION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ class Cursor:
                 self.advance(frame.caught_up.position)
             case "gap":
                 self.advance(frame.gap.last_sequence)
-                return Gap(frame.gap.first_sequence, frame.gap.last_sequence, tuple(frame.gap.topics))
+                return _gap(frame.gap)
             case "draining":
                 self.advance(frame.draining.position)
                 self.reconnect_after = _seconds(frame.draining.reconnect_after)
@@ -145,6 +154,15 @@ class Cursor:
     def _take_heartbeat(self, beat: subscription_pb2.Heartbeat) -> None:
         self.advance(beat.position)
         self.lag = Lag(beat.lag.ToTimedelta(), beat.lag_batches, beat.head_sequence)
+
+
+def _gap(gap: subscription_pb2.Gap) -> Gap:
+    cause = (
+        "INCOMPATIBLE_VERSION"
+        if gap.cause == subscription_pb2.GAP_CAUSE_INCOMPATIBLE_VERSION
+        else "RETENTION"
+    )
+    return Gap(gap.first_sequence, gap.last_sequence, tuple(gap.topics), cause)
 
 
 def _seconds(duration: Any) -> float:

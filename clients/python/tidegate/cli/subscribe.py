@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from google.protobuf.json_format import MessageToDict
 
+from tidegate.cli.candidate import ReferenceType
 from tidegate.cli.session import run
 from tidegate.cli.values import POSITION, Position, format_examples
 from tidegate.cursor import Start
@@ -45,6 +46,14 @@ if TYPE_CHECKING:
     help="Where to start: earliest, latest, a sequence, or a time such as 2013-01-04T12:00:00Z.",
 )
 @click.option("--limit", type=click.IntRange(1), help="End after so many events.")
+@click.option("--client-name", metavar="NAME", default="", help="What the program calls itself that reads.")
+@click.option(
+    "--built-with",
+    metavar="SUBJECT@VERSION",
+    type=ReferenceType(),
+    multiple=True,
+    help="The version that it was built with; a check of a schema then tells whether it would break.",
+)
 @click.option("--until", type=click.Choice(["caught-up"]), help="End once everything stored was written.")
 @click.pass_obj
 def subscribe(
@@ -55,6 +64,8 @@ def subscribe(
     position: Position,
     limit: int | None,
     until: str | None,
+    client_name: str,
+    built_with: Sequence[tuple[str, int]],
 ) -> None:
     """Write events as JSON lines, until Ctrl-C.
 
@@ -68,6 +79,8 @@ def subscribe(
         "start": _start(position),
         "types": types,
         "until_caught_up": until is not None,
+        "client_name": client_name,
+        "built_with": dict(built_with),
     }
     try:
         run(server, lambda client: _write_events(client, wanted, limit))
