@@ -10,17 +10,15 @@ from google.protobuf.descriptor_pb2 import (
     EnumDescriptorProto,
     FeatureSet,
     FieldDescriptorProto,
-    FieldOptions,
     FileDescriptorProto,
     FileOptions,
     MethodOptions,
-    OneofDescriptorProto,
     ServiceDescriptorProto,
 )
 
-from registry.compat.features import file_features, syntax_of
+from registry.compat.declared_fields import FieldReader
+from registry.compat.features import file_features, resolved, syntax_of
 from registry.compat.shape import (
-    Cardinality,
     EnumShape,
     FieldShape,
     FileShape,
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from registry.compat.features import Features
 
     _Declared = TypeVar("_Declared", DescriptorProto, EnumDescriptorProto, ServiceDescriptorProto)
-    _Inheriting = DescriptorProto | EnumDescriptorProto | FieldDescriptorProto | OneofDescriptorProto
 
 FILE_OPTIONS = (
     "java_package", "java_outer_classname", "java_multiple_files", "java_generic_services", "go_package",
@@ -46,11 +43,7 @@ FILE_OPTIONS = (
 )  # fmt: skip
 """The options of a file that decide what code is generated from it."""
 
-_TYPES = {number: name.removeprefix("TYPE_").lower() for name, number in FieldDescriptorProto.Type.items()}
-_JS_TYPES = {number: name for name, number in FieldOptions.JSType.items()}
-_C_TYPES = {number: name for name, number in FieldOptions.CType.items()}
 _NO_NUMBERS = Numbers()
-_NO_OPTIONS = FieldOptions()
 
 
 def read_file(file: FileDescriptorProto) -> FileShape:
@@ -65,13 +58,13 @@ class _Reader:
     enums: dict[str, EnumShape] = field(default_factory=dict)
     extensions: dict[str, FieldShape] = field(default_factory=dict)
     _syntax: str = ""
-    _java_checks: bool | None = None
+    _field: FieldReader = field(default_factory=FieldReader)
 
     def shape(self) -> FileShape:
         file = self.file
         self._syntax = syntax_of(file)
         if self._syntax != "editions" or file.options.HasField("java_string_check_utf8"):
-            self._java_checks = file.options.java_string_check_utf8
+            self._field = FieldReader(java_checks=file.options.java_string_check_utf8)
         features = file_features(file)
         self._messages(file.package, file.message_type, features, _bodies(file.extension))
         self._enums(file.package, file.enum_type, features)
@@ -95,7 +88,7 @@ class _Reader:
             self._message(name, message, inherited, is_type=f".{name}" not in bodies)
 
     def _message(self, name: str, message: DescriptorProto, inherited: Features, *, is_type: bool) -> None:
-        features = _resolved(inherited, message)
+        features = resolved(inherited, message)
         nested = [it for it in message.nested_type if not _is_entry(it)]
         entries = {f".{name}.{it.name}": it for it in message.nested_type if _is_entry(it)}
         self.messages[name] = MessageShape(
@@ -121,7 +114,7 @@ class _Reader:
     def _fields(
         self, scope: str, message: DescriptorProto, features: Features, entries: dict[str, DescriptorProto]
     ) -> Iterator[tuple[int, FieldShape]]:
-        of_oneofs = [_resolved(features, it) for it in message.oneof_decl]
+        of_oneofs = [resolved(features, it) for it in message.oneof_decl]
         for it in message.field:
             entry = entries.get(it.type_name)
             path = f"{scope}.{it.name}"
@@ -130,13 +123,13 @@ class _Reader:
             if it.HasField("oneof_index"):
                 inherited = of_oneofs[it.oneof_index]
                 oneof = "" if it.proto3_optional else message.oneof_decl[it.oneof_index].name
-            yield it.number, self._field(path, it, inherited, oneof=oneof, is_map=entry is not None)
+            yield it.number, self._field.read(path, it, inherited, oneof=oneof, is_map=entry is not None)
             if entry is not None:
-                self._entry(path, it.type_name[1:], entry, _resolved(features, it))
+                self._entry(path, it.type_name[1:], entry, resolved(features, it))
 
     def _entry(self, path: str, name: str, entry: DescriptorProto, features: Features) -> None:
         fields = {
-            it.number: self._field(
+            it.number: self._field.read(
                 f"{path}.{it.name}", it, features, label=f"{path.rpartition('.')[2]}.{it.name}"
             )
             for it in entry.field
@@ -152,47 +145,11 @@ class _Reader:
     def _extensions(self, scope: str, extensions: Iterable[FieldDescriptorProto], features: Features) -> None:
         for it in extensions:
             path = f"{scope}.{it.name}" if scope else it.name
-            self.extensions[path] = self._field(path, it, features)
-
-    def _field(
-        self,
-        path: str,
-        it: FieldDescriptorProto,
-        inherited: Features,
-        *,
-        oneof: str = "",
-        is_map: bool = False,
-        label: str = "",
-    ) -> FieldShape:
-        options = it.options if it.HasField("options") else _NO_OPTIONS
-        features = inherited.overridden(options.features) if options.HasField("features") else inherited
-        kind = _TYPES[it.type]
-        if kind == "message" and not (is_map or label) and _is_delimited(features):
-            kind = "group"
-        verified = features.utf8_validation == FeatureSet.VERIFY
-        java_verify = features.java_verify if self._java_checks is None else self._java_checks
-        has_ctype = options.HasField("ctype")
-        return FieldShape(
-            path=path,
-            name=it.name,
-            label=label or it.name,
-            number=it.number,
-            type=kind,
-            type_name=it.type_name[1:],
-            cardinality=Cardinality.MAP if is_map else _cardinality(it, kind, features),
-            oneof=oneof,
-            json_name=it.json_name if it.HasField("json_name") else _json_name(it.name),
-            default=it.default_value if it.HasField("default_value") else None,
-            verified=verified,
-            jstype=_JS_TYPES[options.jstype],
-            cpp_string=_C_TYPES[options.ctype] if has_ctype else features.cpp_string_type,
-            java_verified=verified or java_verify,
-            extendee=it.extendee[1:],
-        )
+            self.extensions[path] = self._field.read(path, it, features)
 
     def _enums(self, scope: str, enums: Iterable[EnumDescriptorProto], inherited: Features) -> None:
         for name, enum in _scoped(scope, enums):
-            features = _resolved(inherited, enum)
+            features = resolved(inherited, enum)
             names: dict[int, list[str]] = {}
             for value in enum.value:
                 names.setdefault(value.number, []).append(value.name)
@@ -209,37 +166,8 @@ class _Reader:
             )
 
 
-def _resolved(inherited: Features, element: _Inheriting) -> Features:
-    """Answers the features of an element; most give none, and then nothing is made."""
-    if element.HasField("options") and element.options.HasField("features"):
-        return inherited.overridden(element.options.features)
-    return inherited
-
-
 def _is_entry(message: DescriptorProto) -> bool:
     return message.HasField("options") and message.options.map_entry
-
-
-def _is_delimited(features: Features) -> bool:
-    return features.message_encoding == FeatureSet.DELIMITED
-
-
-def _cardinality(it: FieldDescriptorProto, kind: str, features: Features) -> Cardinality:
-    if it.label == FieldDescriptorProto.LABEL_REPEATED:
-        return Cardinality.REPEATED
-    if it.label == FieldDescriptorProto.LABEL_REQUIRED:
-        return Cardinality.REQUIRED
-    if it.HasField("oneof_index") or it.extendee:
-        return Cardinality.EXPLICIT
-    if features.field_presence == FeatureSet.LEGACY_REQUIRED:
-        return Cardinality.REQUIRED
-    has_presence = kind in ("message", "group") or features.field_presence == FeatureSet.EXPLICIT
-    return Cardinality.EXPLICIT if has_presence else Cardinality.IMPLICIT
-
-
-def _json_name(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(it[:1].upper() + it[1:] for it in others)
 
 
 def _oneofs(message: DescriptorProto) -> frozenset[str]:

@@ -82,8 +82,9 @@ def reachable(side: Side, type_names: Iterable[str]) -> tuple[set[str], set[str]
 
 def _structure(pair: Pair) -> Iterator[Finding]:
     yield from compare_files(pair)
-    yield from compare_messages(pair, pair.old.messages)
-    yield from compare_enums(pair, pair.old.enums)
+    for file in pair.changed:
+        yield from compare_messages(pair, file.messages)
+        yield from compare_enums(pair, file.enums)
     yield from compare_services(pair)
     yield from compare_extensions(pair)
     yield from compare_first_values(pair, pair.old.messages)

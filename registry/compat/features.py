@@ -19,7 +19,10 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 if TYPE_CHECKING:
+    from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, OneofDescriptorProto
     from google.protobuf.message import Message
+
+    _Inheriting = DescriptorProto | EnumDescriptorProto | FieldDescriptorProto | OneofDescriptorProto
 
 CPP_FEATURES, JAVA_FEATURES = 1000, 1001
 """The numbers under which ``FeatureSet`` is extended by google/protobuf/{cpp,java}_features.proto."""
@@ -93,6 +96,13 @@ def file_features(file: FileDescriptorProto) -> Features:
         return _PROTO3
     features = _2023 if file.edition <= Edition.EDITION_2023 else _2024
     return features.overridden(file.options.features) if file.options.HasField("features") else features
+
+
+def resolved(inherited: Features, element: _Inheriting) -> Features:
+    """Answers the features of an element; most give none, and then nothing is made."""
+    if element.HasField("options") and element.options.HasField("features"):
+        return inherited.overridden(element.options.features)
+    return inherited
 
 
 @cache

@@ -149,15 +149,16 @@ class _Packages:
         for name in sorted(self._old_names - self._new_names):
             effect = "code that uses anything of it no longer compiles"
             yield found("PACKAGE_NO_DELETE", name, "the package is gone", effect, f"keep package {name}")
-        for kind, rule_id in _KINDS.items():
+        changed = [file for file in self._old if file is not self._pair.new.files.get(file.name)]
+        for kind, rule_id in _KINDS.items() if changed else ():
             now = {name for file in self._pair.new.files.values() for name in _declared(file, kind)}
-            for file in self._old:
-                if file.package in self._new_names and file is not self._pair.new.files.get(file.name):
+            for file in changed:
+                if file.package in self._new_names:
                     yield from self._gone(rule_id, kind, file, now)
 
     def _gone(self, rule_id: str, kind: str, file: FileShape, now: set[str]) -> Iterator[Finding]:
         for name in _declared(file, kind):
-            if name not in now:
+            if name not in now and not (kind == "message" and file.messages[name].is_entry):
                 yield _code_gone(rule_id, name, kind, moved=False)
 
 
@@ -170,10 +171,11 @@ _KINDS = {
 
 
 def _declared(file: FileShape, kind: str) -> Mapping[str, object]:
-    declared: dict[str, Mapping[str, object]] = {
-        "message": {name: it for name, it in file.messages.items() if not it.is_entry},
-        "enum": file.enums,
-        "service": file.services,
-        "extension": file.extensions,
-    }
-    return declared[kind]
+    match kind:
+        case "message":
+            return file.messages
+        case "enum":
+            return file.enums
+        case "service":
+            return file.services
+    return file.extensions

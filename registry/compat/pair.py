@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from registry.compat.rule import Ways
-    from registry.compat.shape import Shape
+    from registry.compat.shape import FileShape, Shape
 
     Cells = Mapping[tuple[Way, Surface], Verdict]
 
@@ -25,6 +25,12 @@ class Pair:
     old: Shape
     new: Shape
     within: dict[tuple[str, str], Ways] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> list[FileShape]:
+        """The files of the old side that the new side lacks or has otherwise."""
+        files = self.new.files
+        return [file for name, file in self.old.files.items() if files.get(name) is not file]
 
     def new_readers(self, what: str) -> str:
         """Answers what those see who read with the new version what was written with the old one."""
