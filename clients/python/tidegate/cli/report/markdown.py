@@ -77,7 +77,7 @@ def _details(outcome: Outcome, finding: pb.Finding) -> Iterator[str]:
     if sources:
         yield from _block("\n".join(sources), "proto")
     for example in finding.counter_examples:
-        yield from _block("\n".join(describe_example(example, finding.against_version)))
+        yield from _block("\n".join(describe_example(finding, example)))
     if finding.suggestion:
         yield "Instead:"
         yield ""

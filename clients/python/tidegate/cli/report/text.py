@@ -68,7 +68,7 @@ def _details(finding: pb.Finding) -> Iterator[tuple[str, str]]:
     yield "who", describe_audiences(finding)
     yield "effect", finding.effect
     for example in finding.counter_examples:
-        yield "proof", "\n".join(describe_example(example, finding.against_version))
+        yield "proof", "\n".join(describe_example(finding, example))
     yield "instead", finding.suggestion
 
 

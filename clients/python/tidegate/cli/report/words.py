@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CUT = 200
 """How much of an example is shown of each text."""
+_VALUES = "RULE_"
+"""How ids begin of findings about which values are allowed."""
 AUDIENCES = {
     pb.FINDING_AUDIENCE_OLD_READERS: "old readers of new events",
     pb.FINDING_AUDIENCE_NEW_READERS: "new readers of old events",
@@ -166,8 +168,9 @@ def describe_audiences(finding: pb.Finding) -> str:
     return ", ".join(AUDIENCES[audience] for audience in finding.audiences if audience in AUDIENCES)
 
 
-def describe_example(example: pb.CounterExample, against: int) -> Iterator[str]:
+def describe_example(finding: pb.Finding, example: pb.CounterExample) -> Iterator[str]:
     """Yields the lines that tell how an event is written by one side and read by the other."""
+    against = finding.against_version
     old, new = f"version {against}" if against else "the old version", "the new schema"
     writer, reader = (new, old) if example.reader == pb.FINDING_AUDIENCE_OLD_READERS else (old, new)
     is_json = example.encoding == pb.EVENT_ENCODING_JSON
@@ -176,7 +179,8 @@ def describe_example(example: pb.CounterExample, against: int) -> Iterator[str]:
         payload = f"as JSON {cut(example.payload)}"
     yield f"{writer} writes {cut(example.written)} {payload}"
     if example.error:
-        yield f"{reader} fails to read it: {cut(example.error)}"
+        fails = "refuses it" if finding.rule_id.startswith(_VALUES) else "fails to read it"
+        yield f"{reader} {fails}: {cut(example.error)}"
     else:
         yield f"{reader} reads {cut(example.read)}"
 
