@@ -151,24 +151,35 @@ def as_seen(message: Any, fields: Iterable[Any], pool: DescriptorPool, *, defaul
         message: The message.
         fields: Its fields that matter. Those without presence are shown as zero.
         pool: Holds the type.
-        defaults: Whether those with presence are shown as their default.
+        defaults: Whether those with presence are shown as their default, enums as numbers.
 
     Raises:
         UNSAYABLE: ProtoJSON can't say it.
     """
     message = _sayable(message)
     data = json_format.MessageToDict(message, descriptor_pool=pool)
-    every = json_format.MessageToDict(
-        message, descriptor_pool=pool, always_print_fields_with_no_presence=True
-    )
     for field in fields:
         name = f"[{field.full_name}]" if field.is_extension else field.json_name
-        if name in every:
-            data.setdefault(name, every[name])
+        if not field.has_presence:
+            data.setdefault(name, _nothing(field))
         elif defaults and name not in data and field.message_type is None:
             alone = GetMessageClass(message.DESCRIPTOR).FromString(default_record(field))
-            data |= json_format.MessageToDict(alone, descriptor_pool=pool)
+            data |= json_format.MessageToDict(alone, descriptor_pool=pool, use_integers_for_enums=True)
     return json.dumps(data, ensure_ascii=False)
+
+
+def _nothing(field: Any) -> Any:
+    """Answers what ProtoJSON has for a field without presence that is not set."""
+    if field.is_repeated:
+        is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
+        return {} if is_map else []
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[0].name
+    if field.type in {Field.TYPE_STRING, Field.TYPE_BYTES}:
+        return ""
+    if field.type == Field.TYPE_BOOL:
+        return False
+    return "0" if field.cpp_type in {Field.CPPTYPE_INT64, Field.CPPTYPE_UINT64} else 0
 
 
 def cut(text: str) -> str:

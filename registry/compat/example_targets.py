@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from registry.descriptors import build_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.descriptor_pool import DescriptorPool
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _EXTENSIONS = 4
+_USERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +66,43 @@ class Schema:
         known = self.pool.FindAllExtensions(message) if message.is_extendable else ()
         return tuple(it.number for it in known[:_EXTENSIONS])
 
-    def target(self, path: str) -> Target | None:
-        """Answers what the path of a finding names here; None if nothing that events have."""
+    def targets(self, path: str) -> Sequence[Target]:
+        """Answers what the path of a finding names here; nothing if it is nothing that events have.
+
+        An enum, or a value of it, is shown by a few fields that have it as their type.
+        """
         field = _found(self.pool.FindFieldByName, path) or _found(self.pool.FindExtensionByName, path)
         if field is not None:
-            return Target(field.containing_type.full_name, (field.number,))
-        parent, _, last = path.rpartition(".")
+            return [Target(field.containing_type.full_name, (field.number,))]
         oneof = _found(self.pool.FindOneofByName, path)
         if oneof is not None:
-            return Target(oneof.containing_type.full_name, tuple(it.number for it in oneof.fields))
+            return [Target(oneof.containing_type.full_name, tuple(it.number for it in oneof.fields))]
         if _found(self.pool.FindMessageTypeByName, path) is not None:
-            return Target(path)
-        enum = _found(self.pool.FindEnumTypeByName, path)
-        if enum is not None:
-            return self._users.get(path)
-        return self._of_value(parent, last) or (self.target(parent) if last in {"key", "value"} else None)
+            return [Target(path)]
+        if _found(self.pool.FindEnumTypeByName, path) is not None:
+            return self._users.get(path, ())
+        parent, _, last = path.rpartition(".")
+        return self._of_value(parent, last) or (self.targets(parent) if last in {"key", "value"} else ())
 
-    def _of_value(self, enum_name: str, name: str) -> Target | None:
+    def _of_value(self, enum_name: str, name: str) -> Sequence[Target]:
         enum = _found(self.pool.FindEnumTypeByName, enum_name)
-        user = self._users.get(enum_name)
-        if enum is None or user is None or name not in enum.values_by_name:
-            return None
-        return Target(user.message, user.numbers, enum.values_by_name[name].number)
+        if enum is None or name not in enum.values_by_name:
+            return ()
+        number = enum.values_by_name[name].number
+        return [replace(it, value=number) for it in self._users.get(enum_name, ())]
 
     @cached_property
-    def _users(self) -> dict[str, Target]:
-        """For each enum a field that has it as its type, one of a single value if there is any."""
-        users: dict[str, Target] = {}
-        lists: dict[str, Target] = {}
+    def _users(self) -> dict[str, list[Target]]:
+        """For each enum some fields that have it as their type, those of a single value first."""
+        users: dict[str, list[Target]] = {}
+        lists: dict[str, list[Target]] = {}
         for message in self._messages():
             for field in message.fields:
                 if field.enum_type is not None:
-                    found = lists if field.is_repeated else users
-                    found.setdefault(field.enum_type.full_name, Target(message.full_name, (field.number,)))
-        return lists | users
+                    found = (lists if field.is_repeated else users).setdefault(field.enum_type.full_name, [])
+                    if len(found) < _USERS:
+                        found.append(Target(message.full_name, (field.number,)))
+        return {name: users.get(name, []) + lists.get(name, []) for name in users | lists}
 
     def _messages(self) -> Iterator[Descriptor]:
         for file in FileDescriptorSet.FromString(self._side.descriptor_set).file:

@@ -6,7 +6,7 @@ Nothing is claimed: each is encoded with one version's descriptors and decoded w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
 from registry.compat.catalogue import RULES
@@ -28,7 +28,7 @@ from registry.compat.finding import Audience, CounterExample, Encoding
 from registry.compat.promise import Surface, Verdict, Way
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.message import Message
@@ -53,16 +53,19 @@ class _Attempt:
 
 def examples_of(finding: Finding, old: Schema, new: Schema) -> tuple[CounterExample, ...]:
     """Answers at most two events that show a finding; none if no event of the kinds that are tried does."""
-    found: list[CounterExample] = []
-    target = old.target(finding.path) or new.target(finding.path)
-    for attempt in _attempts(finding, old, new) if target is not None else ():
-        example = target and _Search(attempt, target, finding.rule_id).best()
-        if example is None and target and attempt.encoding is Encoding.JSON:
-            # Who promises JSON promises binary, too.
-            binary = replace(attempt, encoding=Encoding.BINARY)
-            example = _Search(binary, target, finding.rule_id).best()
-        found += [example] if example else []
-    return tuple(found[:_EXAMPLES])
+    targets = old.targets(finding.path) or new.targets(finding.path)
+    found = (_example(attempt, targets, finding) for attempt in _attempts(finding, old, new))
+    return tuple(islice((it for it in found if it is not None), _EXAMPLES))
+
+
+def _example(attempt: _Attempt, targets: Iterable[Target], finding: Finding) -> CounterExample | None:
+    # Who promises JSON promises binary, too.
+    encodings = dict.fromkeys((attempt.encoding, Encoding.BINARY))
+    for encoding, target in product(encodings, targets):
+        example = _Search(replace(attempt, encoding=encoding), target, finding.rule_id).best()
+        if example is not None:
+            return example
+    return None
 
 
 def _attempts(finding: Finding, old: Schema, new: Schema) -> list[_Attempt]:
@@ -91,6 +94,7 @@ class _Search:
         self._target = target
         self._rule_id = rule_id
         self._defaults = rule_id == "FIELD_SAME_DEFAULT"
+        self._beside: frozenset[int] = frozenset()  # set only because the writer requires it
 
     def best(self) -> CounterExample | None:
         """Answers the first event whose reading fails or differs, or else one that only looks otherwise."""
@@ -101,6 +105,9 @@ class _Search:
             return None
         if not (can_be_shown(writer) and can_be_shown(reader)):
             return None
+        if self._target.numbers:
+            required = (it.number for it in writer.fields if it.is_required)
+            self._beside = frozenset(required).difference(self._target.numbers)
         alike = None
         for payload in islice(self._candidates(writer, reader), _TRIED):
             example, differs = self._try(writer, reader, base + payload)
@@ -157,8 +164,7 @@ class _Search:
             return None, False
         if seen == shown:
             return None, False
-        beside = self._beside(writer)
-        mine, theirs = without(written, beside), without(got, beside)
+        mine, theirs = without(written, self._beside), without(got, self._beside)
         differs = facts(mine) != facts(theirs)
         looks = (
             self._seen(mine, writer, self._attempt.writer),
@@ -180,11 +186,6 @@ class _Search:
         if not self._target.numbers or any(it is not None and it.is_required for it in fields):
             check_complete(got)
         return got
-
-    def _beside(self, writer: Descriptor) -> frozenset[int]:
-        """Answers the fields that are set only because the writer requires them."""
-        numbers = frozenset(it.number for it in writer.fields if it.is_required)
-        return numbers.difference(self._target.numbers) if self._target.numbers else frozenset()
 
     def _seen(self, message: Message, declared: Descriptor, side: Schema) -> str:
         fields = [side.field(declared, number) for number in self._target.numbers]

@@ -6,6 +6,7 @@ Only what is shown to people is worth it: pools are built and events are written
 from __future__ import annotations
 
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from registry.compat.example_targets import Schema
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 EXAMPLES_SHOWN = 100
 """How many findings of a comparison get counter-examples; all get their places."""
+
+EXAMPLE_SECONDS = 5.0
+"""How long events are looked for: CEL in rules may take its time on each."""
 
 
 def explain(findings: Iterable[Finding], old: Side, new: Side) -> list[Finding]:
@@ -42,10 +46,13 @@ class _Examples:
     def __init__(self, old: Side, new: Side) -> None:
         self._old = Schema(old)
         self._new = Schema(new)
-        self._rules = RuleExamples(self._old, self._new)
+        self._until = monotonic() + EXAMPLE_SECONDS
+        self._rules = RuleExamples(self._old, self._new, lambda: monotonic() < self._until)
 
     def of(self, finding: Finding) -> tuple[CounterExample, ...]:
-        """Answers those of a finding."""
+        """Answers those of a finding; none if there is no time left."""
+        if monotonic() >= self._until:
+            return ()
         if finding.rule_id.startswith("RULE_"):
             return self._rules.of(finding)
         return examples_of(finding, self._old, self._new)

@@ -141,22 +141,23 @@ def _absence_change(
     read = takes or (new.has_presence and not old.has_presence and new.takes_zero())
     absent = f"no `{carrier.name}`"
     refused, admitted = sent and not takes, read and not taken
-    before, after = (_presence_rules(it) for it in (old, new))
+    before, after = _absence_rules(old.demand), _absence_rules(new.demand)
+    if not (before or after):
+        # The rules are about values: what changed is whether an unset field has one.
+        before = after = _against_absence(new.demand if takes < taken else old.demand)
     return RuleChange(
         carrier.path, before, after, absent if refused else "", absent if admitted else "", carrier, message
     )
 
 
-def _presence_rules(it: RuledField) -> dict[str, str]:
-    rules = {"required": "true"} if it.demand.required else {}
-    if it.demand.spares_zero:
-        rules["ignore"] = "IGNORE_IF_ZERO_VALUE"
-    return rules or ({} if it.takes_absence() else _against_absence(it.demand))
+def _absence_rules(demand: Demand) -> dict[str, str]:
+    rules = {"required": "true"} if demand.required else {}
+    return rules | ({"ignore": "IGNORE_IF_ZERO_VALUE"} if demand.spares_zero else {})
 
 
 def _of_elements(demand: Demand, part: str) -> Demand:
     """Answers what is asked of elements; where there can be none, none is sent."""
-    asked = demand.parts.get(part, NO_DEMAND)
+    asked = replace(demand.parts.get(part, NO_DEMAND), ignored=demand.ignored)
     if demand.allowed.without_zero().is_empty:
         return replace(asked, allowed=Anything(is_empty=True, has_zero=False))
     return asked
@@ -203,10 +204,13 @@ def _value_changes(
         before, after = old.aspects.get(about), new.aspects.get(about)
         refused = _refused(old, after, name, nonzero=nonzero)
         admitted = _refused(new, before, name, nonzero=nonzero)
-        yield RuleChange(path, _rules(before), _rules(after), refused, admitted, carrier, message)
+        yield RuleChange(path, _rules(old, about), _rules(new, about), refused, admitted, carrier, message)
 
 
-def _rules(aspect: Aspect | None) -> Mapping[str, str]:
+def _rules(demand: Demand, about: str) -> Mapping[str, str]:
+    if demand.ignored:
+        return {"ignore": "IGNORE_ALWAYS"}
+    aspect = demand.aspects.get(about)
     return {} if aspect is None else aspect.rules
 
 

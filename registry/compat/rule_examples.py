@@ -6,7 +6,7 @@ Only the field at fault is set, and what the writer's rules want beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from typing import TYPE_CHECKING, Any
 
 import protovalidate
@@ -27,7 +27,7 @@ from registry.compat.rule_trial import RuleTrial
 from registry.rules.options import RuleOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.message import Message
@@ -43,9 +43,11 @@ _FIELDS_TRIED = 8
 class RuleExamples:
     """Counter-examples to the rules of two versions, with one validator for each of them."""
 
-    def __init__(self, old: Schema, new: Schema) -> None:
+    def __init__(self, old: Schema, new: Schema, has_time: Callable[[], bool]) -> None:
+        """Makes it for two versions; it gives up where ``has_time`` answers that it should."""
         self._old = _Ruled(old)
         self._new = _Ruled(new)
+        self._has_time = has_time
 
     def of(self, finding: Finding) -> tuple[CounterExample, ...]:
         """Answers an event for each way that the finding breaks, where one is found."""
@@ -55,8 +57,27 @@ class RuleExamples:
             (Way.FORWARD, self._new, self._old, Audience.OLD_READERS),
         ):
             if finding.cells.get((way, Surface.WIRE)) is Verdict.BREAKS:
-                found.append(_example(writer, reader, finding, audience))
+                found.append(self._example(writer, reader, finding, audience))
         return tuple(it for it in found if it is not None)
+
+    def _example(
+        self, writer: _Ruled, reader: _Ruled, finding: Finding, audience: Audience
+    ) -> CounterExample | None:
+        path = finding.path
+        targets = writer.schema.targets(path) or reader.schema.targets(path)
+        target = targets[0] if targets else None
+        written = None if target is None else writer.schema.message(target.message)
+        read = None if target is None else reader.schema.message(target.message)
+        if target is None or written is None or read is None or not can_be_shown(written):
+            return None
+        search = _Search(writer, reader, written, read)
+        shown = None
+        for payload in takewhile(lambda _: self._has_time(), islice(search.events(target), _TRIED)):
+            for objection in search.refusal(payload, target):
+                if objection.is_of(finding.change):
+                    return _shown(writer, written, payload, objection.words, audience)
+                shown = shown or _shown(writer, written, payload, objection.words, audience)
+        return shown
 
 
 @dataclass(slots=True)
@@ -106,23 +127,6 @@ def _worded(violation: protovalidate.Violation) -> _Objection:
     where = ".".join(element.field_name for element in path)
     shown = f"{where}: {words} ({it.rule_id})" if where else words
     return _Objection(path[0].field_number if path else 0, it.rule_id, shown)
-
-
-def _example(writer: _Ruled, reader: _Ruled, finding: Finding, audience: Audience) -> CounterExample | None:
-    path = finding.path
-    target = writer.schema.target(path) or reader.schema.target(path)
-    written = None if target is None else writer.schema.message(target.message)
-    read = None if target is None else reader.schema.message(target.message)
-    if target is None or written is None or read is None or not can_be_shown(written):
-        return None
-    search = _Search(writer, reader, written, read)
-    shown = None
-    for payload in islice(search.events(target), _TRIED):
-        for objection in search.refusal(payload, target):
-            if objection.is_of(finding.change):
-                return _shown(writer, written, payload, objection.words, audience)
-            shown = shown or _shown(writer, written, payload, objection.words, audience)
-    return shown
 
 
 def _shown(
@@ -194,11 +198,12 @@ class _Search:
         return None
 
     def refusal(self, payload: bytes, target: Target) -> list[_Objection]:
-        """Answers what the reader has against an event that the writer takes."""
+        """Answers what the reader has against an event that the writer takes, as that encodes it."""
         try:
-            if self.writer.objections(from_binary(self.written, payload)):
+            written = from_binary(self.written, payload)
+            if self.writer.objections(written):
                 return []
-            found = self.reader.objections(from_binary(self.read, payload))
+            read = from_binary(self.read, written.SerializePartialToString(deterministic=True))
         except Unreadable:
             return []
-        return [it for it in found if it.number in {0, *target.numbers}]
+        return [it for it in self.reader.objections(read) if it.number in {0, *target.numbers}]

@@ -369,10 +369,10 @@ def cel_aspects(rules: Any, everything: Allowed) -> Iterator[tuple[str, Aspect]]
             f"cel {rule.id}",
             Aspect({f"cel {rule.id}": rule.expression.strip()}, everything, frozenset({condition})),
         )
-    for expression in rules.cel_expression:
+    for index, expression in enumerate(rules.cel_expression):
         condition = Condition("cel", expression.strip())
         yield (
-            f"cel {expression}",
+            f"cel_expression {index}",
             Aspect({"cel_expression": expression.strip()}, everything, frozenset({condition})),
         )
 

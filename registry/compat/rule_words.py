@@ -41,7 +41,7 @@ def _change(it: RuleChange) -> str:
     names = [name for name in {**it.before, **it.after} if it.before.get(name) != it.after.get(name)]
     words = "; ".join(_changed(name, it.before, it.after) for name in names)
     if not words:
-        return f"{_listed(it.after) or 'presence'} means something else than before"
+        return f"{_listed(it.after) or 'presence'} allows something else than before"
     if it.existed:
         return words
     if it.after:
