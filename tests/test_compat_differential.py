@@ -223,6 +223,11 @@ def required_by_feature(case: Case, it: Difference) -> bool:
     return any(f and f.options.features.field_presence == pb.FeatureSet.LEGACY_REQUIRED for f in found)
 
 
+def default_keeps_its_name(case: Case, it: Difference) -> bool:
+    old, new = (field_of(files, it.element) for files in (case.old, case.new))
+    return old is not None and new is not None and old.default_value == new.default_value != ""
+
+
 def nobody_is_pushed_out(case: Case, it: Difference) -> bool:
     """Tells whether of the fields that both versions have, the same ones exclude each other."""
     name = it.element.partition("#")[0]
@@ -269,6 +274,7 @@ CONDITIONS: dict[str, Callable[[Case, Difference], bool]] = {
         file_is_gone,
         last_of_its_kind_is_gone,
         required_by_feature,
+        default_keeps_its_name,
         nobody_is_pushed_out,
         no_number_is_lost,
         enum_has_the_same_values,
