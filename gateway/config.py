@@ -40,7 +40,7 @@ class Config:
         max_attributes_bytes: An event's attributes, encoded.
         max_topics: Topics of the deployment.
         max_subscription_topics: Topics and patterns of one subscription, and likewise its types.
-        max_streams: Streams that are open at once, Subscribe and PublishStream together.
+        max_streams: Streams that are open at once: of events, and checks of schemas.
         max_pending_bytes: Publish requests that are checked and stored at once, over all callers; what is
             above waits its turn.
         max_waiting_bytes: Publish requests that wait their turn, over all callers; what is above is refused.

@@ -137,6 +137,23 @@ WRONG = [
     (["schema", "register", "s"], "Name either .proto files or one --descriptor-set"),
     (["schema", "register", "s", "no-such-file.proto"], "does not exist"),
     (["schema", "get", "s", "--version", "0"], "not in the range"),
+    (["schema", "get", "s", "--type", "x.Y"], "--type chooses what --typed prints"),
+    (["schema", "check", "s"], "Name either .proto files or one --descriptor-set"),
+    (["schema", "check", "s", "--against", "first"], "'first' is no version: latest, all, or a number"),
+    (["schema", "check", "s", "--against", "0"], "'0' is no version"),
+    (["schema", "check", "s", "--direction", "sideways"], "'none', 'backward'"),
+    (["schema", "check", "s", "--reference", "money@x"], "such as money@2"),
+    (["schema", "check", "s", __file__, "--last", "5"], "say which events of a --backtest TOPIC"),
+    (
+        ["schema", "check", "s", __file__, "--backtest", "t", "--last", "5", "--from-sequence", "1"],
+        "contradict each other",
+    ),
+    (
+        ["schema", "check", "s", __file__, "--reference", "a@1", "--reference", "a@2"],
+        "in one --reference only",
+    ),
+    (["schema", "settings", "--mode", "IMPORT"], "Without SUBJECT only --direction and --surface"),
+    (["schema", "settings", "s", "--default", "--surface", "WIRE"], "--default contradicts"),
     (["serve", "--listen", "7420"], "must be HOST:PORT, such as 127.0.0.1:7420"),
     (["serve", "--engine", "postgres://x"], "must be sqlite:///ABSOLUTE/PATH"),
 ]
