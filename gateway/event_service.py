@@ -254,6 +254,7 @@ def _encode(frame: Frame) -> bytes:
             response.gap.first_sequence = frame.first_sequence
             response.gap.last_sequence = frame.last_sequence
             response.gap.topics.extend(frame.topics)
+            response.gap.cause = frames.GapCause.Value(f"GAP_CAUSE_{frame.cause.name}")  # type: ignore[assignment]
         case DrainingFrame():
             response.draining.position = frame.position
             response.draining.reconnect_after.FromMicroseconds(round(frame.reconnect_after * 1e6))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,13 +69,23 @@ class CaughtUp:
     position: int
 
 
+class GapCause(Enum):
+    """Why events are missing from a stream."""
+
+    RETENTION = "RETENTION"
+    """Retention removed them."""
+    INCOMPATIBLE_VERSION = "INCOMPATIBLE_VERSION"
+    """The reader can't read them; they are in the log."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Retention removed events of ``topics`` between the two sequences, both inclusive."""
+    """Events of ``topics`` are missing between the two sequences, both inclusive."""
 
     first_sequence: int
     last_sequence: int
     topics: tuple[str, ...]
+    cause: GapCause = GapCause.RETENTION
 
 
 @dataclass(frozen=True, slots=True)

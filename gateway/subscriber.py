@@ -18,6 +18,7 @@ from gateway.cutting import part
 from gateway.errors import EventsRemoved, SequenceOutOfRange, TopicNotFound
 from gateway.frames import CaughtUp, DrainingFrame, Frame, Gap, Heartbeat, Opened, Subscribing
 from gateway.gaps import Gaps
+from gateway.reader_guard import ReaderGuard
 from gateway.selection import Selection, is_topic_name, is_topic_pattern
 from registry.errors import InvalidRequest, LimitExceeded, SubjectNotFound
 
@@ -60,7 +61,7 @@ class Subscriber:
 
         Raises:
             InvalidRequest, LimitExceeded, TopicNotFound, SchemaVersionNotFound, SequenceOutOfRange,
-            EventsRemoved, StorageFailed.
+            EventsRemoved, IncompatibleVersion, StorageFailed.
         """
         selection = self._selection(wanted)
         readers = self._readers.find(wanted, await self._types(wanted))
@@ -71,6 +72,7 @@ class Subscriber:
             selection,
             wanted,
             await self._log.bounds(selection, wanted.from_time),
+            guard=self._guard(wanted),
         )
         self._open.add(subscription)
         try:
@@ -98,6 +100,11 @@ class Subscriber:
             }
         except SubjectNotFound as error:
             raise InvalidRequest("reader.built_with", str(error)) from None
+
+    def _guard(self, wanted: Subscribing) -> ReaderGuard | None:
+        if not wanted.built_with:
+            return None
+        return ReaderGuard(self._registry, wanted.built_with, skip=wanted.skip_gaps)
 
     def _selection(self, wanted: Subscribing) -> Selection:
         limit = self._limits.max_subscription_topics
@@ -133,7 +140,14 @@ class Subscription:
     """One cursor over the log. Its frames are taken once, by one task."""
 
     def __init__(
-        self, log: EventLog, topics: Topics, selection: Selection, wanted: Subscribing, bounds: Bounds
+        self,
+        log: EventLog,
+        topics: Topics,
+        selection: Selection,
+        wanted: Subscribing,
+        bounds: Bounds,
+        *,
+        guard: ReaderGuard | None,
     ) -> None:
         self._log = log
         self._topics = topics
@@ -144,6 +158,7 @@ class Subscription:
         self._current_until = 0
         self._at_head = False
         self._gaps = Gaps(wanted, bounds)
+        self._guard = guard
         self._draining = False
         self._reader: asyncio.Task[object] | None = None
 
@@ -168,6 +183,8 @@ class Subscription:
                 yield gap
             if not page.batches:
                 self._pass(page)
+            elif self._guard:
+                await self._guard.judge(page.batches)
             if loop.time() >= beat:  # now, when the page knows the head: sending it may take long
                 self._require_topics()
                 yield self._heartbeat(page)
@@ -201,9 +218,19 @@ class Subscription:
         finally:
             self._reader = None
 
-    def _take(self, page: Page) -> Iterator[bytes]:
+    def _take(self, page: Page) -> Iterator[bytes | Gap]:
         """Answers the frames of a page, and moves the cursor past each one as it is taken."""
         batches = self._cut(page.batches)
+        for stretch in self._guard.stretches(batches) if self._guard else (batches,):
+            if isinstance(stretch, Gap):
+                self._position = stretch.last_sequence
+                yield stretch
+            else:
+                yield from self._pack(stretch)
+        self._pass(page)
+
+    def _pack(self, batches: Sequence[StoredBatch]) -> Iterator[bytes]:
+        """Answers batches as few frames, and moves the cursor past each one as it is taken."""
         ends = list(accumulate([len(batch.entry) for batch in batches]))
         begin = 0
         while begin < len(batches):
@@ -213,7 +240,6 @@ class Subscription:
             self._position = run[-1].last_sequence
             self._current_until = max(self._current_until, run[-1].append_time)
             yield wire.batches_frame([batch.entry for batch in run])
-        self._pass(page)
 
     def _pass(self, page: Page) -> None:
         """Moves the cursor to the end of the page, past what the selection left out."""
