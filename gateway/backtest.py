@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.cutting import part
 from gateway.errors import Draining, TopicNotFound
-from gateway.selection import Selection
+from gateway.history import find_history, require_range
 from registry.checking.trial_process import try_schema
 from registry.errors import InvalidRequest, LimitExceeded
 from registry.names import shown
@@ -23,6 +24,7 @@ from registry.names import shown
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from gateway.history import History, Wanted
     from gateway.log import EventLog, StoredBatch
     from gateway.topics import Topic, Topics
     from registry.checking.trial_process import TrialProcess
@@ -33,32 +35,11 @@ BACKTESTS_AT_ONCE = 2
 """How many backtests run at the same time; each takes up to ``trial_process.MEMORY_BYTES``."""
 PAGE_BYTES = 256 * 1024
 """How much is read and handed over at once, besides a batch that is larger by itself."""
-READING_SHARE = 0.05
+READING_SHARE = 0.04
 """The share of its time in which a gateway reads for a backtest while others publish."""
 LONGEST_PAUSE = 1.0
 """Seconds between two pages at most."""
 PROGRESS_SECONDS = 1.0
-MAX_TYPES = 100
-"""How many event types a backtest may name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which stored events a schema is tried on.
-
-    Attributes:
-        topic: The topic's name.
-        last_events: The last so many events of the topic and the types, up to ``end_sequence``.
-        from_sequence: From this sequence on; at most one of the two is given. Without either, all.
-        end_sequence: Up to this sequence, inclusive; 0 means up to the head when the backtest starts.
-        types: Event types; empty means all.
-    """
-
-    topic: str
-    last_events: int | None = None
-    from_sequence: int | None = None
-    end_sequence: int = 0
-    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +73,7 @@ class Backtester:
             InvalidRequest: It contradicts itself, or the topic is of another subject.
             TopicNotFound: There is no such topic.
         """
-        _require_range(wanted)
+        require_range(wanted)
         topic = self._topics.get(wanted.topic)
         if topic.subject != subject:
             raise InvalidRequest(
@@ -121,10 +102,12 @@ class Backtester:
             raise LimitExceeded("backtests_at_once", BACKTESTS_AT_ONCE, self._running + 1, what)
         self._running += 1
         try:
-            history = await _history(self._log, topic, wanted)
+            history = await find_history(self._log, topic, wanted)
             async with try_schema(compiled) as trial:
-                async for part_ in self._follow(_Backtest(self._log, self._topics, topic, history, trial)):
-                    yield part_
+                backtest = _Backtest(self._log, self._topics, topic, history, trial)
+                async with aclosing(self._follow(backtest)) as parts:
+                    async for each in parts:
+                        yield each
         finally:
             self._running -= 1
 
@@ -145,14 +128,6 @@ class Backtester:
             await asyncio.gather(running, return_exceptions=True)
 
 
-class _History(NamedTuple):
-    """What is read: events of a selection behind ``start``, up to ``end``."""
-
-    selection: Selection
-    start: int
-    end: int
-
-
 class _Page(NamedTuple):
     """What was handed over at once: so many runs of events, which lie up to ``through``."""
 
@@ -165,7 +140,7 @@ class _Pace:
     """Leaves the gateway to those who publish: while they do, reading takes a small share of its time."""
 
     def __init__(self) -> None:
-        self._head = 0
+        self._head: int | None = None
         self._pause = 0.0
         self._started = 0.0
 
@@ -177,7 +152,8 @@ class _Pace:
     def note(self, head: int) -> None:
         """Notes that the page was read, and where the head of the log was then."""
         took = time.perf_counter() - self._started
-        self._pause = min(LONGEST_PAUSE, took / READING_SHARE - took) if head > self._head else 0.0
+        is_quiet = self._head is None or head == self._head
+        self._pause = 0.0 if is_quiet else min(LONGEST_PAUSE, took / READING_SHARE - took)
         self._head = head
 
 
@@ -185,7 +161,7 @@ class _Backtest:
     """One backtest under way."""
 
     def __init__(
-        self, log: EventLog, topics: Topics, topic: Topic, history: _History, trial: TrialProcess
+        self, log: EventLog, topics: Topics, topic: Topic, history: History, trial: TrialProcess
     ) -> None:
         self._log = log
         self._topics = topics
@@ -252,59 +228,3 @@ class _Backtest:
             await self._trial.done()
         self._examined += page.events
         self._position = page.through
-
-
-def _require_range(wanted: Wanted) -> None:
-    if not wanted.topic:
-        raise InvalidRequest("backtest.topic", "must name the topic whose events the schema is tried on")
-    if wanted.last_events is not None and wanted.last_events < 1:
-        raise InvalidRequest("backtest.last_events", "must be at least 1")
-    if wanted.from_sequence is not None and wanted.from_sequence < 1:
-        raise InvalidRequest("backtest.from_sequence", "must be at least 1; sequences begin there")
-    if 0 < wanted.end_sequence < (wanted.from_sequence or 0):
-        raise InvalidRequest("backtest.end_sequence", f"{wanted.end_sequence} lies before from_sequence")
-    if len(wanted.types) > MAX_TYPES:
-        raise InvalidRequest(
-            "backtest.types", f"names {len(wanted.types):,} types; at most {MAX_TYPES} are allowed"
-        )
-
-
-async def _history(log: EventLog, topic: Topic, wanted: Wanted) -> _History:
-    """Finds where the wanted events begin and end."""
-    selection = Selection(frozenset((topic.name,)), types=frozenset(wanted.types))
-    head = (await log.bounds(selection)).head
-    end = min(wanted.end_sequence or head, head)
-    if wanted.from_sequence is not None:
-        if wanted.from_sequence > head + 1:
-            raise InvalidRequest(
-                "backtest.from_sequence",
-                f"{wanted.from_sequence} lies in the future: the last event of the log has sequence {head}",
-            )
-        return _History(selection, wanted.from_sequence - 1, end)
-    if wanted.last_events is not None:
-        return _History(selection, await _behind_last(log, selection, wanted.last_events, end), end)
-    return _History(selection, 0, end)
-
-
-async def _behind_last(log: EventLog, selection: Selection, wanted: int, end: int) -> int:
-    """Answers the position behind which the last ``wanted`` events up to ``end`` lie; 0 if there are fewer.
-
-    Counts no sequence more than a few times, so that it is cheap also where counting means reading.
-    """
-    counted, high, width = 0, end, wanted
-    while counted < wanted:  # a range holds at most as many events as sequences
-        if high == 0:
-            return 0
-        low = max(0, high - width)
-        found = await log.count(selection, low, high)
-        if counted + found >= wanted:
-            break
-        counted, high, width = counted + found, low, 2 * width
-    while high - low > 1:
-        middle = (low + high) // 2
-        found = await log.count(selection, middle, high)
-        if counted + found >= wanted:
-            low = middle
-        else:
-            counted, high = counted + found, middle
-    return low

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidegate.v1 import backtest_pb2 as pb
 
-from gateway.backtest import Wanted
+from gateway.history import Wanted
 
 if TYPE_CHECKING:
     from gateway.backtest import Progress

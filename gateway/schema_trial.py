@@ -14,7 +14,8 @@ from gateway.schema_messages import read_candidate, read_promise, report_message
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from gateway.backtest import Backtester, Wanted
+    from gateway.backtest import Backtester
+    from gateway.history import Wanted
     from registry.compat.promise import Promise
     from registry.compiling.compiler import Compiled
     from registry.registry import Registry

@@ -94,12 +94,15 @@ class Subscriber:
     async def _types(self, wanted: Subscribing) -> dict[str, tuple[str, ...]]:
         """Answers the event types of the versions that a subscriber was built with, by subject."""
         try:
-            return {
-                subject: (await self._registry.get(subject, version)).types
-                for subject, version in wanted.built_with.items()
-            }
+            return {name: await self._types_of(name, version) for name, version in wanted.built_with.items()}
         except SubjectNotFound as error:
             raise InvalidRequest("reader.built_with", str(error)) from None
+
+    async def _types_of(self, subject: str, version: int) -> tuple[str, ...]:
+        found = await self._registry.list_versions(subject, after=version - 1, limit=1, show_deleted=True)
+        if found and found[0].version == version:
+            return found[0].types
+        return (await self._registry.get(subject, version)).types  # raises what there is to say
 
     def _guard(self, wanted: Subscribing) -> ReaderGuard | None:
         if not wanted.built_with:

@@ -19,8 +19,9 @@ from tidegate.v1 import event_pb2
 from tidegate.v1.subscription_pb2 import Batches
 
 from gateway import backtest
-from gateway.backtest import Backtester, Progress, Wanted
+from gateway.backtest import Backtester, Progress
 from gateway.errors import Draining, TopicNotFound
+from gateway.history import Wanted, find_history
 from gateway.log import Append, NewBatch
 from gateway.selection import Selection
 from gateway.sqlite_log import SqliteLog
@@ -286,7 +287,7 @@ def test_a_range_is_exact(
             wanted = Wanted(ORDERS, last_events=last, end_sequence=end, types=types)
             expected = expected[-last:]
         topic = bench.topics.get(ORDERS)
-        history = await backtest._history(bench.log, topic, wanted)
+        history = await find_history(bench.log, topic, wanted)
         assert await bench.log.count(*history) == len(expected)
         assert await read(backtest._Backtest(bench.log, bench.topics, topic, history, None)) == expected
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from registry.compiling.compiler import Compiled
 
-NICENESS = 10
-"""How much it yields to others: beside two busy processes it gets about a twentieth of their time."""
+NICENESS = 12
+"""How much it yields to others: one that is busy beside three on two processors takes 2 % of them."""
 MEMORY_BYTES = 1024 * 1024 * 1024
 """Address space of the process; ignored where the system has no such limit."""
 STEP_SECONDS = 60

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from tests.bench import catch_up, latency, memory, profile, registry, throughput
+from tests.bench import backtest, catch_up, latency, memory, profile, registry, throughput
 from tests.bench.processes import SideFailed
 from tests.bench.report import as_json, print_tables, versions
 from tests.bench.servers import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.bench.report import Row
 
-PARTS = ("throughput", "latency", "memory", "catch-up", "registry")
+PARTS = ("throughput", "latency", "memory", "catch-up", "registry", "backtest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,17 @@ QUICK = Effort(rounds=1, seconds=2.0, light_seconds=4.0, stuck_bytes=3e8, stored
 
 def measure(part: str, place: Place, effort: Effort) -> Iterator[Row]:
     """Measures one part; each of its rows comes as soon as it is known."""
-    if part == "throughput":
-        return throughput.measure(place, effort.rounds, effort.seconds)
-    if part == "latency":
-        return latency.measure(place, effort.rounds, effort.light_seconds)
-    if part == "memory":
-        return memory.measure(place, effort.stuck_bytes)
-    if part == "registry":
-        return registry.measure(place, effort.rounds)
-    if part == "profile":
-        return profile.measure(place, effort.light_seconds)
-    return catch_up.measure(place, effort.rounds, effort.stored_events)
+    rounds, seconds, light = effort.rounds, effort.seconds, effort.light_seconds
+    measures: dict[str, Callable[[], Iterator[Row]]] = {
+        "throughput": lambda: throughput.measure(place, rounds, seconds),
+        "latency": lambda: latency.measure(place, rounds, light),
+        "memory": lambda: memory.measure(place, effort.stuck_bytes),
+        "catch-up": lambda: catch_up.measure(place, rounds, effort.stored_events),
+        "registry": lambda: registry.measure(place, rounds),
+        "backtest": lambda: backtest.measure(place, rounds, seconds, effort.stored_events),
+        "profile": lambda: profile.measure(place, light),
+    }
+    return measures[part]()
 
 
 def fsync_ms(folder: Path) -> float:
