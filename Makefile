@@ -37,6 +37,10 @@ conformance: $(VENV)/.installed ## Hold the compatibility rules to Buf's own cas
 	@test -f "$(SUITE)/cases.json" || { echo 'SUITE names no folder with a cases.json.'; exit 1; }
 	TIDEGATE_BUF_CASES="$(SUITE)" $(BIN)/pytest tests/test_compat_buf.py $(ARGS)
 
+.PHONY: docs
+docs: $(VENV)/.installed ## Write again what commands and rules contribute to docs/compatibility.md
+	$(BIN)/python docs/generate_compatibility.py
+
 .venv-lowest/.installed: pyproject.toml
 	@$(PYTHON) -m venv --clear .venv-lowest
 	@.venv-lowest/bin/python -m pip install --quiet uv

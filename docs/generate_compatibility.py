@@ -1,6 +1,6 @@
 """Writes what nobody should type in docs/compatibility.md: what commands print, and the table of rules.
 
-    python docs/generate_compatibility.py
+    make docs
 
 runs the page from top to bottom against a gateway of its own. A `proto` block is the file `shop.proto`, a
 `diff` block edits it, and a `text` block below a `sh` block is what its commands print. Each conversation

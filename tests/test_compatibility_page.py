@@ -72,7 +72,7 @@ def test_the_page_is_what_its_script_writes() -> None:
     page = PAGE.read_text(encoding="utf-8")
     now = generated(page)
     changed = "\n".join(difflib.unified_diff(page.splitlines(), now.splitlines(), "page", "now", lineterm=""))
-    assert not changed, f"run `python docs/generate_compatibility.py`:\n{changed}"
+    assert not changed, f"run `make docs`:\n{changed}"
 
 
 @pytest.mark.parametrize(("change", "ours", "bufs"), ROWS)
