@@ -59,23 +59,20 @@ class TopicService(TopicServiceServicer):
                 raise InvalidRequest(f"topic.{name}", "is set by the gateway alone; leave it out")
         if asked.etag:
             raise InvalidRequest("topic.etag", "is set by the gateway alone; leave it out")
-        async with self._registry.changing(asked.subject):  # it and its types stay until the topic is there
-            topic = await self._create(asked, await self._types(asked.subject, asked.types))
-        return pb.CreateTopicResponse(topic=_topic(topic, TopicBounds()))
-
-    async def _create(self, asked: topic_pb2.Topic, types: tuple[str, ...]) -> Topic:
         if asked.name in self._topics:  # not yet deleted: there is nothing to remove, nor may be
             raise TopicAlreadyExists(asked.name)
         if (await self._bounds(asked.name)).batch_count:
             await self._retention.remove_orphan(asked.name)
-        return await self._topics.create(
-            asked.name,
-            asked.subject,
-            types,
-            allow_unknown=_allow_unknown(asked),
-            max_age=_max_age(asked),
-            max_bytes=asked.retention.max_bytes,
-        )
+        async with self._registry.changing(asked.subject):  # it and its types stay until the topic is there
+            topic = await self._topics.create(
+                asked.name,
+                asked.subject,
+                await self._types(asked.subject, asked.types),
+                allow_unknown=_allow_unknown(asked),
+                max_age=_max_age(asked),
+                max_bytes=asked.retention.max_bytes,
+            )
+        return pb.CreateTopicResponse(topic=_topic(topic, TopicBounds()))
 
     async def GetTopic(self, request: pb.GetTopicRequest, _: Context) -> pb.GetTopicResponse:  # noqa: N802
         """Answers a topic with its stats."""

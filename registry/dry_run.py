@@ -62,7 +62,7 @@ class DryRun:
         asked = against is not None or all_versions or promise is not None
         held = promise or await self._checks.promise_of(subject)
         if existing is not None and not asked:
-            report = await self._added(name, prepared, held)
+            report = replace(await self._added(name, prepared, held), added_types=())
         else:
             report = await self._held(subject, prepared, held, against, all_versions=all_versions)
         return replace(report, equal_version=existing.version if existing else 0)

@@ -68,8 +68,7 @@ def get(
         _write_files(answer.typed.files if view == "typed" else answer.canonical.files)
     else:
         write_facts(list(_facts(answer.schema)))
-        click.echo()
-        _write_files(answer.schema.sources.files)
+        _write_files(answer.schema.sources.files, apart=True)
 
 
 def _facts(version: schema_pb2.SchemaVersion) -> Iterator[tuple[str, str]]:
@@ -84,9 +83,13 @@ def _facts(version: schema_pb2.SchemaVersion) -> Iterator[tuple[str, str]]:
     yield "fingerprint", version.fingerprint
 
 
-def _write_files(files: Mapping[str, str]) -> None:
-    for number, (name, text) in enumerate(sorted(files.items())):
-        click.echo("\n" * bool(number) + f"// {name}\n{text.rstrip()}")
+def _write_files(files: Mapping[str, str], *, apart: bool = False) -> None:
+    """Writes files under their names; ``apart``: with a line between what stands before and the first."""
+    for name, text in sorted(files.items()):
+        if apart:
+            click.echo()
+        click.echo(f"// {name}\n{text.rstrip()}")
+        apart = True
 
 
 def _write_bytes(path: Path, data: bytes) -> None:
