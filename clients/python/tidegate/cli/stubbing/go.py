@@ -154,6 +154,5 @@ def _program(stream: Stream, plan: Plan, module: str) -> str:
 
 def camel_case(name: str) -> str:
     """Names a message, a service or a method as protoc-gen-go does."""
-    name = re.sub(r"^_", "X", name)
-    name = re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
-    return name[:1].upper() + name[1:]
+    name = re.sub(r"^_([a-z]?)", lambda found: f"X{found[1].upper()}", name)
+    return re.sub(r"(?:^|_|(?<=[0-9]))([a-z])", lambda found: found[1].upper(), name)
