@@ -12,7 +12,7 @@ from registry.compat.pair import found
 from registry.compat.words import enum_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from registry.compat.finding import Finding
     from registry.compat.pair import Pair
@@ -39,15 +39,26 @@ def compare_defaults(pair: Pair, old: FieldShape, new: FieldShape) -> Iterator[F
     )
 
 
-def compare_first_values(pair: Pair, names: Iterable[str]) -> Iterator[Finding]:
+def compare_first_values(pair: Pair, names: Collection[str]) -> Iterator[Finding]:
     """Answers which fields of some messages have another default by their enum's first value alone."""
     enums = pair.new.enums
     changed = {name for name, it in pair.old.enums.items() if name in enums and it.first != enums[name].first}
-    for name in names if changed else ():
-        old, new = pair.old.messages[name], pair.new.messages.get(name)
-        for number, field in old.fields.items():
-            if new and field.type_name in changed and new.fields.get(number) == field:
-                yield from compare_defaults(pair, field, field)
+    for old, new in _of_both(pair, names) if changed else ():
+        if old.type_name in changed and old == new:
+            yield from compare_defaults(pair, old, new)
+
+
+def _of_both(pair: Pair, names: Collection[str]) -> Iterator[tuple[FieldShape, FieldShape]]:
+    """Answers the fields and extensions of some messages that both sides have."""
+    for name in names:
+        if new := pair.new.messages.get(name):
+            fields = pair.old.messages[name].fields
+            yield from (
+                (field, new.fields[number]) for number, field in fields.items() if number in new.fields
+            )
+    for key, extension in pair.old.extensions.items():
+        if extension.extendee in names and key in pair.new.extensions:
+            yield extension, pair.new.extensions[key]
 
 
 def _suggestion(old: FieldShape, new: FieldShape, was: str) -> str:
