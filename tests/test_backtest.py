@@ -6,7 +6,10 @@ import asyncio
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -117,6 +120,9 @@ def same() -> Compiled:
 def changed() -> Compiled:
     """The shop's schema, without a type and with fields that are renumbered, tightened or of another type."""
     return compile_sources(CHANGED)
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
 
 
 def children() -> set[int]:
@@ -379,6 +385,7 @@ async def test_progress_rises_to_the_total(
     assert sorted(it.examined for it in progress) == [it.examined for it in progress]
 
 
+@needs_proc
 @pytest.mark.parametrize("way", ["close", "cancel"])
 async def test_a_backtest_that_is_ended_leaves_nothing_behind(
     bench: Bench, same: Compiled, monkeypatch: pytest.MonkeyPatch, way: str
@@ -487,6 +494,7 @@ async def _nothing() -> None:
     """Lets a topic be deleted whatever it holds."""
 
 
+@needs_proc
 async def test_a_candidate_can_not_take_for_ever(
     bench: Bench, changed: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -509,6 +517,7 @@ async def test_a_candidate_can_not_take_all_memory(
         await bench.run(same)
 
 
+@needs_proc
 async def test_a_crash_of_the_process_is_told(
     bench: Bench, same: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -522,3 +531,31 @@ async def test_a_crash_of_the_process_is_told(
         with pytest.raises(InvalidSchema, match=words):
             [it async for it in parts]
         assert children() == before
+
+
+KILLED = """
+import asyncio, os
+from registry.checking.trial_process import try_schema
+from registry.compiling.compiler import Compiled
+
+async def main():
+    async with try_schema(Compiled(b"", (), "")) as trial:
+        await trial.put("t.T", 1, b"")
+        await trial.done()
+        print(trial._process.pid, flush=True)
+        os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+
+@needs_proc
+def test_the_process_ends_with_a_gateway_that_is_killed() -> None:
+    """A gateway that is killed leaves no process behind."""
+    run = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False)
+    assert run.returncode == -signal.SIGKILL, run.stderr
+    process, deadline = Path(f"/proc/{int(run.stdout)}/stat"), time.monotonic() + PATIENCE
+    # One that has ended stays as a zombie (Z) until the system's first process takes note.
+    while process.exists() and process.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tidegate.aio import AsyncClient
+from tidegate.cursor import Gap
+from tidegate.errors import IncompatibleVersion
 from tidegate.v1 import event_service_pb2 as pb
+from tidegate.v1.schema_service_pb2 import UpdateSubjectRequest
 
 from gateway import readers as readers_module
 from gateway.errors import StorageFull
@@ -19,7 +22,20 @@ from gateway.readers import FORGOTTEN_AFTER, Readers
 from gateway.roster import MOST_NAMES, ReaderKey, Roster, Unwritten, key_of
 from gateway.sqlite_reader_store import SqliteReaderStore
 from registry.schema import Reader
-from tests.shop import ORDERS, PAID, PAYMENTS, PLACED, SCHEMA_2, SUBJECT, Shop, Subscription, wait_until
+from tests.shop import (
+    ORDERS,
+    PAID,
+    PAYMENTS,
+    PLACED,
+    SCHEMA,
+    SCHEMA_2,
+    SUBJECT,
+    Shop,
+    Subscription,
+    batch,
+    order,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +46,15 @@ if TYPE_CHECKING:
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 ALIVE = timedelta(days=1)
+RETYPED = {
+    "shop/v1/order.proto": SCHEMA["shop/v1/order.proto"].replace(
+        "int64 amount_cents = 2;", "string note = 2;"
+    )
+}
+NO_PROMISE = UpdateSubjectRequest(
+    subject={"name": SUBJECT, "compatibility": {"direction": "COMPATIBILITY_DIRECTION_NONE"}},
+    update_mask={"paths": ["compatibility"]},
+)
 OTHER = {"other/v1/note.proto": 'syntax = "proto3"; package other.v1; message Note { string text = 1; }'}
 
 
@@ -150,6 +175,24 @@ async def test_the_client_library_says_who_reads(shop: Shop) -> None:
         async with client.subscribe(ORDERS, until_caught_up=True) as subscription:
             assert [event async for event in subscription] == []
     assert [(it.client_name, it.version) for it in remembered(shop)] == [("billing", 1)]
+
+
+async def test_the_client_library_tells_what_a_reader_can_not_read(shop: Shop) -> None:
+    """Events that can't be read as the version that a reader was built with fail it, or are told as a gap."""
+    await shop.place("a")
+    await shop.schemas.UpdateSubject(NO_PROMISE)
+    assert await shop.register(SCHEMA | RETYPED) == 2
+    await shop.publish(batch(ORDERS, b"\x12\x01x", version=2))
+    await shop.publish(batch(ORDERS, order("b"), version=1))
+    gaps: list[Gap] = []
+    async with AsyncClient(shop.gateway.address) as client:
+        options: dict[str, Any] = {"start": 1, "until_caught_up": True, "built_with": {"shop": 1}}
+        async with client.subscribe(ORDERS, on_gap=gaps.append, **options) as reading:
+            assert [event.sequence async for event in reading] == [1, 3]
+        assert gaps == [Gap(2, 2, (ORDERS,), "INCOMPATIBLE_VERSION")]
+        with pytest.raises(IncompatibleVersion, match="can't read"):
+            async with client.subscribe(ORDERS, **options) as reading:
+                assert [event.sequence async for event in reading] == [1]
 
 
 async def test_readers_outlive_the_gateway(start_shop: StartShop) -> None:
