@@ -209,6 +209,5 @@ def test_a_backtest_says_what_fails_and_where(capsys: pytest.CaptureFixture[str]
         said = written(form, found, capsys)
         assert "1,000 events, sequences 1 to 1200: 998 pass, 2 break rules" in said
         assert "data.cents [int64.gt]: 2 events" in said
-        assert "sequence 7, shop.v1.Order, version 1" in said
-        assert "data.cents: must be above 0 [int64.gt]" in said
+        assert "sequence 7, shop.v1.Order, version 1: data.cents: must be above 0 [int64.gt]" in said
     assert "there are no events" in written("text", outcome(examined=0), capsys)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tidegate.cli.candidate import read_candidate, schema_arguments
+from tidegate.cli.output import format_count
 from tidegate.cli.promise import direction_option, surface_option
 from tidegate.cli.report.github import write_github
 from tidegate.cli.report.markdown import write_markdown
@@ -137,10 +138,15 @@ def _progress(*, shown: bool) -> Iterator[Callable[[backtest_pb2.BacktestProgres
     if not (shown and console.is_terminal):
         yield lambda _progress: None
         return
-    counts = TextColumn("{task.completed:,.0f} of {task.total:,.0f} events")
-    with Progress(BarColumn(), counts, TimeRemainingColumn(), console=console, transient=True) as progress:
-        bar = progress.add_task("", total=0)
-        yield lambda at: progress.update(bar, completed=at.examined, total=at.total)
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        yield lambda at: progress.update(
+            bar,
+            completed=at.examined,
+            total=at.total,
+            description=f"{at.examined:,} of {format_count(at.total, 'event')}",
+        )
 
 
 def _write_json(outcome: Outcome) -> None:

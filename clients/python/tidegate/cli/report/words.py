@@ -207,10 +207,10 @@ def describe_backtest(outcome: Outcome) -> Iterator[str]:
     for rule in found.rules:
         yield f"  {rule.field} [{rule.rule_id}]: {format_count(rule.events, 'event')}"
     for sample in found.samples:
-        yield f"  sequence {sample.sequence}, {sample.type}, version {sample.schema_version}:"
+        event = f"sequence {sample.sequence}, {sample.type}, version {sample.schema_version}"
         for violation in sample.violations:
             rule_id = f" [{violation.rule_id}]" if violation.rule_id else ""
-            yield f"    {violation.field}: {violation.description}{rule_id}"
+            yield f"  {event}: {violation.field}: {violation.description}{rule_id}"
 
 
 def cut(text: str, length: int = CUT) -> str:
