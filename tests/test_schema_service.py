@@ -436,6 +436,41 @@ async def test_references_are_followed(shop: Shop) -> None:
     assert (many.reason, many.fields) == ("INVALID_REQUEST", ["references"])
 
 
+async def test_readers_are_listed_and_weighed(shop: Shop) -> None:
+    """A change that the promise allows still names the readers that it breaks; a subject may refuse it."""
+    narrow, wider = (NOTE % "").replace("int64 size", "int32 size"), NOTE % ""
+    await register(shop, narrow)
+    await shop.create_topic("notes.all", subject="notes")
+    readers = [
+        shop.subscribe(
+            "notes.all", reader={"client_name": name, "built_with": [{"subject": "notes", "version": 1}]}
+        )
+        for name in ("billing", "audit")
+    ]
+    for reader in readers:
+        await reader.next("opened")
+    request = pb.ListReadersRequest(subject="notes", page_size=1)
+    first = await shop.schemas.ListReaders(request)
+    request.page_token = first.next_page_token
+    second = await shop.schemas.ListReaders(request)
+    found = [*first.readers, *second.readers]
+    assert [(each.client_name, each.version, each.alive) for each in found] == [
+        ("audit", 1, True),
+        ("billing", 1, True),
+    ]
+    assert (list(found[0].topics), second.next_page_token) == (["notes.all"], "")
+    report = await check(shop, wider)
+    assert (report.compatible, report.blocked_by_readers) == (True, False)
+    assert [each.reader.client_name for each in report.readers] == ["audit", "billing"]
+    assert any(f"{TYPE}.size" in finding for finding in report.readers[0].findings)
+    await settle(shop, "block_on_readers", block_on_readers=True)
+    assert (await check(shop, wider)).blocked_by_readers
+    blocked = await refused(register(shop, wider))
+    assert (blocked.reason, "billing" in blocked.message) == ("READERS_AFFECTED", True)
+    await settle(shop, "block_on_readers", block_on_readers=False)
+    assert (await register(shop, wider)).schema.version == 2
+
+
 def wide(count: int, kind: str) -> str:
     """A schema of many messages with long names."""
     messages = (f"message {'M' * 450}{number} {{ {kind} value = 1; }}" for number in range(count))
