@@ -30,8 +30,9 @@ class Unreadable(Exception):
 
 
 def can_be_shown(message: Descriptor) -> bool:
-    """Tells whether messages of a type have the methods of messages: fields may be named like them."""
-    return _METHODS.isdisjoint(message.fields_by_name)
+    """Tells whether messages of a type have the methods of messages, and nothing else of their names."""
+    declared = (message.fields_by_name, message.nested_types_by_name, message.enum_types_by_name)
+    return all(map(_METHODS.isdisjoint, (*declared, message.enum_values_by_name)))
 
 
 def from_binary(message: Descriptor, payload: bytes) -> Message:

@@ -37,8 +37,6 @@ _DETAILS: Mapping[str, tuple[str, ...]] = {
     # Where a rule is about a part of an element, the part is shown, if it stands there.
     "FIELD_SAME_JSON_NAME": ("json_name",),
     "FIELD_SAME_DEFAULT": ("default_value",),
-    "RESERVED_MESSAGE_NO_DELETE": ("reserved_range", "reserved_name"),
-    "RESERVED_ENUM_NO_DELETE": ("reserved_range", "reserved_name"),
     "FILE_SAME_PACKAGE": ("package",),
     "FILE_SAME_SYNTAX": ("syntax",),
     "RPC_SAME_REQUEST_TYPE": ("input_type",),
@@ -61,6 +59,7 @@ class Places:
     def __init__(self, side: Side) -> None:
         self._side = side
         self._known: dict[str, Mapping[tuple[int, ...], list[int]]] = {}
+        self._known_members: dict[str, Mapping[str | int, _Element]] = {}
         self._lines: dict[str, list[str]] = {}
 
     def old_place(self, finding: Finding) -> Place | None:
@@ -86,15 +85,25 @@ class Places:
         if scope is None:
             # Key and value of a map stand where the map does.
             return self._element(parent) if name in {"key", "value"} else self._packages.get(path)
-        return next((it for it in _members(scope) if it.proto.name == name), None)
+        return self._members(parent).get(name)
 
     def _renamed(self, path: str, old: Places) -> _Element | None:
         """Answers the field or enum value that has the number of the old side's."""
-        element, scope = old._element(path), self._scopes.get(path.rpartition(".")[0])
+        element = old._element(path)
         number = getattr(element.proto, "number", None) if element is not None else None
-        if number is None or scope is None:
-            return None
-        return next((it for it in _members(scope) if getattr(it.proto, "number", None) == number), None)
+        return None if number is None else self._members(path.rpartition(".")[0]).get(number)
+
+    def _members(self, scope: str) -> Mapping[str | int, _Element]:
+        """Answers the members of a message, enum or service: by name, and by number if they have one."""
+        if scope not in self._known_members:
+            holder = self._scopes.get(scope)
+            members: dict[str | int, _Element] = {}
+            for it in _members(holder) if holder is not None else ():
+                members[it.proto.name] = it
+                if hasattr(it.proto, "number"):
+                    members.setdefault(it.proto.number, it)
+            self._known_members[scope] = members
+        return self._known_members[scope]
 
     def _around(self, path: str) -> Place | None:
         """Answers the place of the innermost element around a path, or the file of its package."""
@@ -108,6 +117,8 @@ class Places:
     def _detail(self, element: _Element, finding: Finding) -> tuple[int, ...] | None:
         if finding.rule_id.startswith("RULE_"):
             return self._option(element, _RULES)
+        if finding.rule_id.startswith("RESERVED_"):
+            return self._reserved(element, finding)
         if finding.rule_id.startswith("FILE_SAME_") and element.path == ():
             name = finding.rule_id.removeprefix("FILE_SAME_").lower()
             option = element.proto.options.DESCRIPTOR.fields_by_name.get(name)
@@ -118,6 +129,23 @@ class Places:
             if self._location(element.file, path):
                 return path
         return None
+
+    def _reserved(self, element: _Element, finding: Finding) -> tuple[int, ...] | None:
+        """Answers the path of what is not reserved any more, or else of what uses its number."""
+        first, second, *_ = finding.change.split()
+        fields = element.proto.DESCRIPTOR.fields_by_name
+        if first == "name":
+            names = list(element.proto.reserved_name)
+            return (
+                (*element.path, fields["reserved_name"].number, names.index(second))
+                if second in names
+                else None
+            )
+        for index, it in enumerate(element.proto.reserved_range):
+            if it.start <= int(first) <= it.end - isinstance(element.proto, DescriptorProto):
+                return (*element.path, fields["reserved_range"].number, index)
+        user = self._members(finding.path).get(int(first))
+        return None if user is None else user.path
 
     def _option(self, element: _Element, number: int) -> tuple[int, ...] | None:
         """Answers the path of an option of an element, or of the first part of it that stands there."""
