@@ -171,7 +171,8 @@ class SchemaService(SchemaServiceServicer):
         """Changes what subjects promise that say nothing themselves."""
         if not request.HasField("compatibility"):
             raise InvalidRequest("compatibility", "is required")
-        promise = read_promise(request.compatibility, "compatibility")
+        current = await self._registry.defaults()
+        promise = read_promise(request.compatibility, "compatibility", current)
         defaults = await self._registry.update_defaults(promise, _author(context, request.message))
         return pb.UpdateSchemaDefaultsResponse(compatibility=compatibility_message(defaults))
 

@@ -348,6 +348,9 @@ async def test_settings_change_what_they_name(shop: Shop) -> None:
     defaults = pb.UpdateSchemaDefaultsRequest(compatibility={"surface": "COMPATIBILITY_SURFACE_SOURCE"})
     changed = (await shop.schemas.UpdateSchemaDefaults(defaults)).compatibility
     assert (changed.direction, changed.surface) == (2, 3)
+    defaults = pb.UpdateSchemaDefaultsRequest(compatibility={"direction": "COMPATIBILITY_DIRECTION_FULL"})
+    changed = (await shop.schemas.UpdateSchemaDefaults(defaults)).compatibility
+    assert (changed.direction, changed.surface) == (6, 3)
     shown = await shop.schemas.GetSubject(pb.GetSubjectRequest(name="notes"))
     assert shown.subject.compatibility == changed
     for paths in ([], ["name"], ["mode", "etag"]):
