@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from tidegate.v1 import schema_diff_pb2, schema_pb2
@@ -119,7 +120,8 @@ def _diff(old: SchemaVersion, new: SchemaVersion, promise: Promise) -> pb.DiffSc
 
 def _findings(old: SchemaVersion, new: SchemaVersion, promise: Promise) -> list[Finding]:
     judged = judge(compare(old.side(), new.side()), promise)[:FINDINGS_EXPLAINED]
-    return explain([finding for finding, _ in judged], old.side(), new.side())
+    explained = explain([finding for finding, _ in judged], old.side(), new.side())
+    return [replace(finding, against_version=old.version) for finding in explained]
 
 
 def _difference_message(difference: Difference) -> schema_diff_pb2.SchemaDifference:

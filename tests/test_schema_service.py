@@ -247,7 +247,7 @@ async def test_a_difference_is_told_by_structure_and_as_text(shop: Shop) -> None
         pb.DiffSchemasRequest(subject="notes", old_version=2, new_version=1)
     )
     assert back.differences[0].kind == schema_diff_pb2.SCHEMA_DIFFERENCE_KIND_REMOVED
-    assert f"{TYPE}.text" in {each.path for each in back.findings}
+    assert (f"{TYPE}.text", 2) in {(each.path, each.against_version) for each in back.findings}
 
 
 async def test_the_life_of_a_version(shop: Shop) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tidegate.cli.output import format_count, json_option, write_json
-from tidegate.cli.report.words import printable
+from tidegate.cli.report.words import is_breaking, printable
 from tidegate.cli.session import run
 from tidegate.cli.values import format_examples
 from tidegate.v1 import schema_diff_pb2 as pb
@@ -36,7 +36,8 @@ _MARKS = {
 def diff(server: str, subject: str, old: int | None, new: int | None, *, text: bool, as_json: bool) -> None:
     """Show the difference of two versions of SUBJECT, by structure.
 
-    `+` was added, `-` removed, `~` changed, `>` moved; `#` is a comment that changed.
+    `+` was added, `-` removed, `~` changed, `>` moved; `#` is a comment that changed; `!` says what breaks the
+    promise of SUBJECT, and how.
     """
     found = run(server, lambda client: client.diff_schemas(subject, old=old or 0, new=new or 0))
     if as_json:
@@ -46,6 +47,8 @@ def diff(server: str, subject: str, old: int | None, new: int | None, *, text: b
     else:
         for difference in found.differences:
             click.echo(_describe(difference))
+        for finding in filter(is_breaking, found.findings):
+            click.echo(click.style(printable(f"! {finding.path}: {finding.effect}"), fg="red", bold=True))
         counted = format_count(found.difference_count, "difference")
         click.echo(f"{subject} versions {found.old_version} and {found.new_version}: {counted}")
 
