@@ -6,14 +6,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from registry.compat.allowed import Anything
-from registry.compat.rule_values import Demand, cel_aspects, read_options
+from registry.compat.rule_demands import Demand
+from registry.compat.rule_options import read_options
+from registry.compat.rule_values import cel_aspects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from registry.compat.rule_carriers import FieldCarrier, MessageCarrier
+    from registry.compat.rule_demands import Aspect
     from registry.compat.rule_trial import RuleTrial
-    from registry.compat.rule_values import Aspect
 
 NO_DEMAND = Demand({}, Anything())
 _PARTS = {

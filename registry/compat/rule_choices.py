@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from registry.compat.rule_carriers import RULES_TAG
 from registry.compat.rule_changes import RuleChange
-from registry.compat.rule_values import read_options
+from registry.compat.rule_options import read_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

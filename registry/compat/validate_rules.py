@@ -16,8 +16,9 @@ from registry.compat.reading import split_files
 from registry.compat.rule_carriers import RULES_TAG, is_supplied, knows_rules, read_rule_file
 from registry.compat.rule_changes import NO_DEMAND, RuledField, field_changes, message_changes
 from registry.compat.rule_choices import compare_choices, exclusive_fields
+from registry.compat.rule_options import Declared
 from registry.compat.rule_trial import RuleTrial
-from registry.compat.rule_values import Declared, demand_of
+from registry.compat.rule_values import demand_of
 from registry.compat.rule_words import rule_finding
 from registry.descriptors import build_pool
 
