@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FORMS = ("text", "json", "markdown", "github")
 HIGHEST_VERSION = 2**32 - 1
+_POSITIVE = click.IntRange(1, HIGHEST_SEQUENCE)
 Against = int | Literal["all"] | None
 
 
@@ -56,14 +57,17 @@ class AgainstType(click.ParamType[Any]):
     )
 )
 @schema_arguments
-@click.option("--against", type=AgainstType(), help="Compare with these versions, not with what counts.")
+@click.option(
+    "--against",
+    metavar="latest|all|VERSION",
+    type=AgainstType(),
+    help="Compare with these versions, not with what counts.",
+)
 @direction_option("Hold it to this direction, instead of the subject's.")
 @surface_option("Hold it to this surface, instead of the subject's.")
 @click.option("--backtest", "topic", metavar="TOPIC", help="Try it on the events that are stored there too.")
-@click.option("--last", type=click.IntRange(1, HIGHEST_SEQUENCE), help="Try it on the last so many events.")
-@click.option(
-    "--from-sequence", type=click.IntRange(1, HIGHEST_SEQUENCE), help="Try it on events from there on."
-)
+@click.option("--last", metavar="COUNT", type=_POSITIVE, help="Only on the last so many events.")
+@click.option("--from-sequence", metavar="SEQUENCE", type=_POSITIVE, help="Only on events from there on.")
 @click.option(
     "--format",
     "form",
@@ -88,10 +92,11 @@ def check(
     as_json: bool,
     **schema: Any,
 ) -> None:
-    """Say what a schema would change, whom it breaks, and what to write instead. Nothing is registered.
+    """Say what a schema would break, and what to write instead.
 
-    It is held to what SUBJECT promises, against the versions that count: with --backtest also tried on
-    stored events. The exit code is 0 if it can be registered, 1 if it breaks something.
+    Nothing is registered. The schema is held to what SUBJECT promises, against the versions that count; with
+    --backtest it is also tried on stored events. The exit code is 0 if it can be registered, 1 if it breaks
+    something.
     """
     candidate = read_candidate(**schema)
     backtest = _read_backtest(topic, last, from_sequence)

@@ -30,10 +30,10 @@ _VERSION = click.option(
 @message_option
 @click.pass_obj
 def delete(server: str, subject: str, version: int | None, *, purge: bool, yes: bool, message: str) -> None:
-    """Hide a version of SUBJECT, or all of it: nothing can be published with it any more.
+    """Hide a version of SUBJECT, or all of it.
 
-    What is hidden still decodes the events that are stored, and can be restored. With --purge it is removed
-    for good, if no stored event, topic or other schema needs it.
+    Nothing can be published with it any more. It still decodes the events that are stored, and can be restored.
+    With --purge it is removed for good, if no stored event, topic or other schema needs it.
     """
     what = _name(subject, version)
     if not yes and sys.stdin.isatty():
@@ -58,7 +58,10 @@ def delete(server: str, subject: str, version: int | None, *, purge: bool, yes: 
 @json_option
 @click.pass_obj
 def restore(server: str, subject: str, version: int | None, *, message: str, as_json: bool) -> None:
-    """Make a deleted version of SUBJECT seen again, or SUBJECT with the versions deleted with it."""
+    """Bring back a version that was deleted, or all of SUBJECT.
+
+    SUBJECT comes back with the versions that were deleted with it.
+    """
     restored = run(server, lambda client: client.restore_schema(subject, version or 0, message=message))
     if as_json:
         write_json(restored)

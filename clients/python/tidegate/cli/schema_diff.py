@@ -34,10 +34,10 @@ _MARKS = {
 @json_option
 @click.pass_obj
 def diff(server: str, subject: str, old: int | None, new: int | None, *, text: bool, as_json: bool) -> None:
-    """Show the difference of two versions of SUBJECT, by structure.
+    """Show the difference of two versions of SUBJECT.
 
-    `+` was added, `-` removed, `~` changed, `>` moved; `#` is a comment that changed; `!` says what breaks the
-    promise of SUBJECT, and how.
+    By structure: `+` was added, `-` removed, `~` changed, `>` moved; `#` is a comment that changed; `!` says
+    how the promise of SUBJECT is broken.
     """
     found = run(server, lambda client: client.diff_schemas(subject, old=old or 0, new=new or 0))
     if as_json:

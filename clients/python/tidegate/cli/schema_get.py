@@ -51,9 +51,9 @@ def get(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Show a schema version: its facts, and its sources if it was registered with them.
+    """Show a schema version.
 
-    A deleted version is shown only if it is named.
+    Its facts, and its sources if it was registered with them. A deleted version is shown only if it is named.
     """
     if types and view != "typed":
         raise click.UsageError("--type chooses what --typed prints.")

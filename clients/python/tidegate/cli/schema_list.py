@@ -69,7 +69,10 @@ def _version_row(version: SchemaVersion) -> tuple[str, ...]:
 @json_option
 @click.pass_obj
 def log(server: str, subject: str, *, as_json: bool) -> None:
-    """List what was changed in the registry, or of SUBJECT: when, by whom, what and why; the latest first."""
+    """List what was changed in the registry, or of SUBJECT.
+
+    When, by whom, what and why; the latest first.
+    """
     changes = run_listing(server, lambda client: client.list_schema_changes(subject))
     if as_json:
         write_json(*changes)
@@ -88,7 +91,7 @@ def _change_row(change: SchemaChange) -> tuple[str, ...]:
 @json_option
 @click.pass_obj
 def readers(server: str, subject: str, *, as_json: bool) -> None:
-    """List who reads SUBJECT, and which version each was built with.
+    """List who reads SUBJECT, and with which version.
 
     The gateway knows readers that name themselves when they subscribe.
     """

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def settings(server: str, /, subject: str | None, *, message: str, as_json: bool, **named: Any) -> None:
-    """Show the settings of SUBJECT, or change those that are named.
+    """Show what SUBJECT promises, or change it.
 
     Without SUBJECT: what subjects promise that say nothing themselves. A subject that does not exist yet can
     be given settings, which then hold for its first version.
