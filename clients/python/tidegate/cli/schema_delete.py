@@ -32,8 +32,8 @@ _VERSION = click.option(
 def delete(server: str, subject: str, version: int | None, *, purge: bool, yes: bool, message: str) -> None:
     """Hide a version of SUBJECT, or all of it.
 
-    Nothing can be published with it any more. It still decodes the events that are stored, and can be restored.
-    With --purge it is removed for good, if no stored event, topic or other schema needs it.
+    Nothing can be published with it any more. It still decodes the events that are stored, and can be
+    restored. With --purge it is removed for good, if no stored event, topic or other schema needs it.
     """
     what = _name(subject, version)
     if not yes and sys.stdin.isatty():
