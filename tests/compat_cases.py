@@ -65,11 +65,11 @@ def compiled(moment: str) -> pb.FileDescriptorSet:
     return pb.FileDescriptorSet.FromString(compile_sources(sources).descriptor_set)
 
 
-def side_of(name: str, files: Iterable[pb.FileDescriptorProto]) -> Side:
-    """Answers files as a side of a comparison; those that the registry supplies are not its own."""
+def side_of(name: str, files: Iterable[pb.FileDescriptorProto], own: Iterable[str] = ()) -> Side:
+    """Answers files as a side of a comparison; all are its own that the registry does not supply, or some."""
     schema = pb.FileDescriptorSet(file=files)
-    own = frozenset(file.name for file in schema.file if not is_supplied_name(file.name))
-    return Side(name, schema.SerializeToString(), own)
+    names = own or (file.name for file in schema.file if not is_supplied_name(file.name))
+    return Side(name, schema.SerializeToString(), frozenset(names))
 
 
 def as_expected(finding: Finding) -> dict[str, Any]:

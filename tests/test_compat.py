@@ -142,12 +142,14 @@ def test_a_finding_is_no_worse_than_its_rule(seed: int) -> None:
 
 @given(SEEDS)
 def test_full_is_backward_and_forward(seed: int) -> None:
-    """A finding breaks FULL exactly if it breaks BACKWARD or FORWARD, and NONE is never broken."""
+    """FULL is broken exactly if BACKWARD or FORWARD is, NONE never; transitive ones as their own, each."""
     for it in compare(*drawn(seed)):
         for surface in Surface:
             broken = {way: it.verdict(Promise(way, surface)) is Verdict.BREAKS for way in Direction}
             assert broken[Direction.FULL] == (broken[Direction.BACKWARD] or broken[Direction.FORWARD])
             assert not broken[Direction.NONE]
+            for way in (Direction.BACKWARD, Direction.FORWARD, Direction.FULL):
+                assert broken[Direction(f"{way.value}_TRANSITIVE")] == broken[way]
 
 
 @given(SEEDS)

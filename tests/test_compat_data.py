@@ -324,3 +324,32 @@ def test_huge_changes_take_no_more_than_their_size() -> None:
     del new.message_type[0].oneof_decl[:], new.message_type[0].reserved_range[:]
     found = compare(side_of("version 1", [old]), side_of("version 2", [new]))
     assert len(found) > 4 * count
+
+
+def test_references_count_where_both_sides_have_them() -> None:
+    """A file of a reference may go without a word; what changes in one is found as if it were one's own."""
+    own, other = (pb.FileDescriptorProto(name=f"{it}.proto", package=it, syntax="proto3") for it in "ab")
+    for name in ("Kept", "Gone"):
+        message = other.message_type.add(name=name)
+        message.field.add(name="x", number=1, label=Kind.LABEL_OPTIONAL, type=Kind.TYPE_INT32)
+    changed = pb.FileDescriptorProto()
+    changed.CopyFrom(other)
+    changed.message_type[0].field[0].type = Kind.TYPE_STRING
+    del changed.message_type[1]
+    old = side_of("version 1", [other, own], own={"a.proto"})
+    assert compare(old, side_of("version 2", [own], own={"a.proto"})) == []
+    found = compare(old, side_of("version 2", [changed, own], own={"a.proto"}))
+    assert {it.path for it in found} == {"b.Kept.x"}
+    assert "FIELD_WIRE_COMPATIBLE_TYPE" in {it.rule_id for it in found}
+
+
+def test_features_of_languages_are_read_without_their_files() -> None:
+    """C++'s type of text and Java's checks are known though nothing here declares them as features."""
+    file = file_of({1: Kind(name="f1", number=1, label=1, type=Kind.TYPE_STRING)}, set(), closed=False)
+    file.options.features.utf8_validation = pb.FeatureSet.NONE
+    plain_field = read_shape(side_of("version 1", [file])).messages["e.E"].fields[1]
+    # pb.cpp is extension 1000 and its string_type = CORD; pb.java is 1001 and its utf8_validation = VERIFY.
+    file.options.features.MergeFromString(b"\xc2\x3e\x02\x10\x02\xca\x3e\x02\x10\x02")
+    field = read_shape(side_of("version 2", [file])).messages["e.E"].fields[1]
+    assert (plain_field.cpp_string, plain_field.java_verified) == ("STRING", False)
+    assert (field.cpp_string, field.java_verified, field.verified) == ("CORD", True, False)
