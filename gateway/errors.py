@@ -152,8 +152,8 @@ class IncompatibleVersion(TidegateError):
     def __init__(self, type_name: str, reader_version: int, version: int, sequence: int) -> None:
         super().__init__(
             f"the event at sequence {sequence} is a {type_name} of schema version {version}, which a reader "
-            f"built with version {reader_version} can't read. Build the reader with version {version}, or set "
-            f"on_gap to ON_GAP_SKIP to go on behind such events."
+            f"built with version {reader_version} can't read. Build the reader with version {version}, or "
+            f"set on_gap to ON_GAP_SKIP to go on behind such events."
         )
         self.type = type_name
         self.reader_version = reader_version
