@@ -78,7 +78,8 @@ class Candidates:
         Raises:
             SubjectNotFound, SchemaVersionNotFound: There is none, or it was deleted.
         """
-        versions = [await self._lineages.get_live(it.subject, it.version) for it in references]
+        named = sorted(set(references))
+        versions = [await self._lineages.get_live(it.subject, it.version) for it in named]
         return tuple(sorted({SchemaReference(it.subject, it.version) for it in versions}))
 
     async def _referenced(self, subject: str, references: Sequence[SchemaReference]) -> Referenced:

@@ -54,7 +54,8 @@ class Changing:
         async with self._validators.building if gone else nullcontext():
             subject = await self._store.apply(edit)
             self._lineages.note(subject)
-            self._validators.drop(subject.name, gone)
+            if gone:
+                self._validators.drop(subject.name, gone)
             return subject
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from registry.affected import ReaderVersion
 from registry.comparing import Comparison, explain_for
 from registry.errors import SchemaVersionNotFound
-from registry.report import READERS_LISTED, AffectedReader
+from registry.report import READERS_LISTED, VERSIONS_EXPLAINED, AffectedReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,21 +60,19 @@ class Checks:
 
     async def types(self, subject: Subject) -> set[str]:
         """Answers the event types of a subject's latest version."""
-        if not subject.latest_version:
-            return set()
-        return set((await self._lineages.get(subject.name, subject.latest_version)).types)
+        return set(await self._lineages.types(subject.name, subject.latest_version))
 
     async def explain(
         self, prepared: Prepared, subject: str, findings: Sequence[Finding]
     ) -> tuple[Finding, ...]:
-        """Answers findings with their places and proofs, in the same order."""
-        explained: dict[int, Finding] = {}
-        for version in sorted({it.against_version for it in findings}):
+        """Answers findings in the same order, with places and proofs those against the first versions."""
+        explained = dict(enumerate(findings))
+        for version in list(dict.fromkeys(it.against_version for it in findings))[:VERSIONS_EXPLAINED]:
             some = {place: it for place, it in enumerate(findings) if it.against_version == version}
             schema = await self._lineages.get(subject, version)
             told = await self._threads.compare(explain_for, list(some.values()), schema, prepared.side())
             explained |= zip(some, told, strict=True)
-        return tuple(explained[place] for place in sorted(explained))
+        return tuple(explained.values())
 
     async def affected(self, prepared: Prepared, subject: Subject, promise: Promise) -> list[AffectedReader]:
         """Answers the readers that a candidate would break: the first, those that are alive before others."""

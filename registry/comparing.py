@@ -52,6 +52,11 @@ class Comparison:
         ordered = (it for kind in kinds for it in sorted(self._kept[kind].values(), key=_place))
         return list(islice(ordered, limit))
 
+    def notices(self, version: int, limit: int) -> list[Finding]:
+        """Answers at most ``limit`` findings against one version that don't break the promise, by path."""
+        notices = (it for it in self._kept[Verdict.NOTICE].values() if it.against_version == version)
+        return sorted(notices, key=_place)[:limit]
+
     def _keep(self, finding: Finding, verdict: Verdict) -> None:
         kept, key = self._kept[verdict], (finding.rule_id, finding.path, finding.change)
         if key in kept or len(kept) < FINDINGS_KEPT:

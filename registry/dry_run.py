@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from registry.compat.promise import Promise
     from registry.lineages import Lineages
     from registry.registration import Registration
-    from registry.schema import Candidate, Subject
+    from registry.schema import Candidate, SchemaReference, Subject
     from registry.store import SchemaStore
 
 REFERRING_LISTED = 100
@@ -62,7 +62,7 @@ class DryRun:
         asked = against is not None or all_versions or promise is not None
         held = promise or await self._checks.promise_of(subject)
         if existing is not None and not asked:
-            report = replace(await self._added(name, prepared, held), added_types=())
+            report = CheckReport(prepared.compiled, held, referenced_by=await self._referring(name))
         else:
             report = await self._held(subject, prepared, held, against, all_versions=all_versions)
         return replace(report, equal_version=existing.version if existing else 0)
@@ -102,7 +102,10 @@ class DryRun:
         return CheckReport(
             compiled=prepared.compiled,
             promise=promise,
-            referenced_by=tuple(await self._store.referencing(name, 0, limit=REFERRING_LISTED)),
+            referenced_by=await self._referring(name),
             added_types=types,
             topics_in_need=tuple(sorted({topic for topics in needed.values() for topic in topics})),
         )
+
+    async def _referring(self, name: str) -> tuple[SchemaReference, ...]:
+        return tuple(await self._store.referencing(name, 0, limit=REFERRING_LISTED))

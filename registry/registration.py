@@ -108,7 +108,7 @@ class Registration:
             raise IncompatibleSchema(subject.name, str(promise), explained, comparison.count(Verdict.BREAKS))
         self._check_topics(subject.name, prepared)
         await self._check_readers(subject, prepared, promise)
-        notices = comparison.findings(NOTICES_ANSWERED)
+        notices = comparison.notices(subject.latest_version, NOTICES_ANSWERED)
         return await self._checks.explain(prepared, subject.name, notices)
 
     def _check_topics(self, name: str, prepared: Prepared) -> None:

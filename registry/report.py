@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 FINDINGS_EXPLAINED = 1_000
 """How many findings a report lists at most; it counts the others."""
+VERSIONS_EXPLAINED = 10
+"""Against how many versions findings are explained: loading a version takes longer than comparing it."""
 READERS_LISTED = 100
 """How many readers that a candidate would break are listed at most."""
 NOTICES_ANSWERED = 100
@@ -35,7 +37,8 @@ class CheckReport:
         compiled: The candidate, compiled.
         promise: What it was held against.
         against: The versions that it was compared with, ascending.
-        findings: What breaks the promise first, then by path; at most ``FINDINGS_EXPLAINED``.
+        findings: What breaks the promise first, then by path; at most ``FINDINGS_EXPLAINED``. Those against
+            the first ``VERSIONS_EXPLAINED`` versions that are named there have places and proofs.
         breaking_count: How many findings break the promise, listed or not.
         notice_count: How many don't.
         equal_version: The version of the subject that it equals; 0 if none does.
@@ -69,8 +72,8 @@ class Registered:
     Attributes:
         schema: The version.
         created: Whether this registration made it.
-        notices: What changed without breaking the promise, at most ``NOTICES_ANSWERED``; empty if it was
-            there.
+        notices: What changed against the version before it without breaking the promise, at most
+            ``NOTICES_ANSWERED``; empty if it was there.
     """
 
     schema: SchemaVersion

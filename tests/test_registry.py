@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,44 +21,30 @@ from registry.errors import (
 )
 from registry.names import close_names, shown
 from registry.ready import ReadySchemas, ReadyVersion
-from registry.registry import Registry
 from registry.report import Registered
 from registry.schema import Candidate
-from registry.sqlite_store import SqliteSchemaStore
+from tests.registries import opened, order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-
-def order(*fields: str, package: str = "shop.v1", more: str = "") -> Candidate:
-    body = " ".join(f"{field} = {number};" for number, field in enumerate(fields, 1))
-    text = f'syntax = "proto3"; package {package}; message Order {{ {body} }} {more}'
-    return Candidate({"order.proto": text})
+    from registry.registry import Registry
 
 
 @pytest.fixture
 def open_registry(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[Registry]]:
     """Opens registries over one file."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Registry]:
-        store = await SqliteSchemaStore.open(tmp_path / "log.db")
-        registry = Registry(store)
-        await registry.open()
-        yield registry
-        await store.close()
-
-    return opened
+    return lambda: opened(tmp_path / "log.db")
 
 
 @pytest.fixture
 async def registry(
     open_registry: Callable[[], AbstractAsyncContextManager[Registry]],
 ) -> AsyncIterator[Registry]:
-    async with open_registry() as opened:
-        yield opened
+    async with open_registry() as opened_:
+        yield opened_
 
 
 async def test_versions_follow_each_other(registry: Registry) -> None:
