@@ -6,7 +6,6 @@ from here, so a cell's ``why`` is a sentence for people.
 
 from __future__ import annotations
 
-from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -61,7 +60,6 @@ ANY: Ways = (Verdict.BREAKS, Verdict.BREAKS)
 """Bounds that leave a rule as it is."""
 
 
-@cache
 def verdicts(
     rule_id: str, *, ways: Ways = ANY, data: Ways = ANY, wire: Ways = ANY
 ) -> Mapping[tuple[Way, Surface], Verdict]:

@@ -52,9 +52,10 @@ class FieldPair:
 
     def compare(self) -> Iterator[Finding]:
         """Answers what changed about it."""
-        yield from compare_types(self.pair, self.old, self.new, self._instead())
+        instead = self._instead()
+        yield from compare_types(self.pair, self.old, self.new, instead)
         if not self.of_entry:
-            yield from self._cardinality()
+            yield from self._cardinality(instead)
             yield from self._cpp_string()
         yield from compare_defaults(self.pair, self.old, self.new)
         yield from self._names()
@@ -71,11 +72,11 @@ class FieldPair:
         added = self.room.replacement(self.new)
         return f"{kept}; add `{added}` beside it, and mark `{self.old.name}` deprecated"
 
-    def _cardinality(self) -> Iterator[Finding]:
+    def _cardinality(self, instead: str) -> Iterator[Finding]:
         old, new = self.old.cardinality, self.new.cardinality
         if old is new:
             return
-        path, pair, instead = self.old.path, self.pair, self._instead()
+        path, pair = self.old.path, self.pair
         change = f"changed from {old.value} to {new.value}"
         if _GROUPS[old] != _GROUPS[new]:
             ways = _count(old, new), _count(new, old)

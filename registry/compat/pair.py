@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from registry.compat.catalogue import ANY, RULES, verdicts
@@ -65,14 +66,21 @@ def found(
     wire: Ways = ANY,
 ) -> Finding:
     """Answers a finding of a rule; see ``verdicts`` for what makes it milder than its rule."""
-    cells = verdicts(rule_id, ways=ways, data=data, wire=wire)
-    return Finding(rule_id, path, change, cells, _audiences(rule_id, cells), effect, suggestion)
+    cells, audiences = _weighed(rule_id, ways, data, wire)
+    return Finding(rule_id, path, change, cells, audiences, effect, suggestion)
 
 
 def json_not_held(rule_id: str, path: str) -> Finding:
     """Answers that JSON of a message or enum was held to work and is a best effort now."""
     effect = "names may clash in JSON, and nobody is told"
     return found(rule_id, path, "JSON is a best effort now", effect, "set `features.json_format = ALLOW`")
+
+
+@cache
+def _weighed(rule_id: str, ways: Ways, data: Ways, wire: Ways) -> tuple[Cells, tuple[Audience, ...]]:
+    """Answers what a finding does and who notices: of few kinds there may be very many."""
+    cells = verdicts(rule_id, ways=ways, data=data, wire=wire)
+    return cells, _audiences(rule_id, cells)
 
 
 def _audiences(rule_id: str, cells: Cells) -> tuple[Audience, ...]:
