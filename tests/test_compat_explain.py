@@ -9,6 +9,7 @@ from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.protobuf import descriptor_pb2 as pb
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
@@ -22,7 +23,7 @@ from registry.compat.example_values import required_payload
 from registry.compat.explain import EXAMPLES_SHOWN, explain
 from registry.compat.finding import Audience, Encoding, Finding, Place, Side
 from registry.compat.promise import Surface, Verdict, Way
-from registry.compiling.compiler import compile_sources
+from registry.compiling.compiler import compile_descriptor_set, compile_sources
 from registry.descriptors import build_pool
 from tests.compat_cases import CASES, Case, side_of
 from tests.rule_pairs import Oracle, Ruled, ruled_pairs, schema_of
@@ -283,3 +284,21 @@ message W {
         for example in it.counter_examples:
             assert all(len(text) <= 2_000 for text in (example.written, example.payload, example.read))
         assert all(len(place.text) <= 500 for place in (it.old_place, it.new_place) if place)
+
+
+def test_bytes_in_the_place_of_rules_hurt_nobody() -> None:
+    """A schema that imports no rules may have anything in their place, and is compared and explained."""
+    for garbage in (b"\xba\x48\x01\xff", b"\xba\x48\x03\x1a\x01\x08", b"\xba\x48\x04\xba\x01\x01\xff"):
+        schema = pb.FileDescriptorSet.FromString(
+            compile_sources({"g.proto": 'syntax = "proto3"; message G { string a = 1; }'}).descriptor_set
+        )
+        schema.file[0].message_type[0].field[0].options.MergeFromString(garbage)
+        compiled = compile_descriptor_set(schema.SerializeToString())
+        old = Side("1", compiled.descriptor_set, frozenset(compiled.own_files))
+        rules = "[(buf.validate.field).string.min_len = 1]"
+        text = (
+            f'syntax = "proto3"; import "buf/validate/validate.proto"; message G {{ string a = 1 {rules}; }}'
+        )
+        new = source_side("2", {"g.proto": text})
+        for sides in ((old, new), (new, old)):
+            assert [it.path for it in explain(compare(*sides), *sides)] == ["G.a"]

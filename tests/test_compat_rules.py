@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from time import process_time
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 from registry.compat.finding import Side
 from registry.compat.promise import Surface, Way
 from registry.compat.validate_rules import compare_rules
+from registry.compiling.compiler import compile_sources
+from tests.compat_cases import CASES, Case
 from tests.rule_pairs import Oracle, Ruled, ruled_pairs, schema_of
 
 if TYPE_CHECKING:
@@ -41,3 +45,71 @@ def test_verdicts_about_rules_are_those_of_protovalidate(pairs: list[tuple[Ruled
             assert not refused or breaks(own, way), (way, before, after, refused)
             if before.kind in NUMBERS:  # of texts and lists there are more than anybody can try
                 assert refused or not breaks(own, way), (way, before, after, own)
+
+
+RULE_CASES = [case for case in CASES if case.name.startswith("rule_")]
+NEW_FIELD = re.compile(r"on a new field: `(.*\]);`")
+
+
+def test_what_rules_suggest_breaks_nothing() -> None:
+    """A new field that a finding suggests can be pasted beside the old one, and then nothing is refused."""
+    pasted = {}
+    for case in RULE_CASES:
+        for it in compare_rules(case.side("before"), case.side("after")):
+            match = NEW_FIELD.search(it.suggestion)
+            if match:
+                pasted[f"{case.name}_{len(pasted)}"] = (case, it, f"{match[1]};")
+    assert len(pasted) > 20
+    old = {name: renamed(case, name) for name, (case, _, _) in pasted.items()}
+    new = {name: with_field(old[name], it.path, line) for name, (_, it, line) in pasted.items()}
+    sides = [
+        side(version, compile_sources({f"{name}.proto": text for name, text in texts.items()}).descriptor_set)
+        for version, texts in (("1", old), ("2", new))
+    ]
+    assert compare_rules(*sides) == []
+
+
+def renamed(case: Case, package: str) -> str:
+    (text,) = case.sources("before").values()
+    return re.sub(rf"\b{case.name}\b(?!/)", package, text)
+
+
+def with_field(text: str, path: str, line: str) -> str:
+    """Adds a field to the message of an element; types of the schema itself are named within it."""
+    _, message, _ = path.split(".")
+    line = re.sub(r"\brule_\w+\.(?=[A-Z])", "", line)
+    return text.replace(f"message {message} {{\n", f"message {message} {{\n  {line}\n")
+
+
+def test_directions_mirror() -> None:
+    """What breaks new readers breaks old ones if the versions change places, under the mirrored rule."""
+    mirrored = {
+        "RULE_ADDED": "RULE_REMOVED",
+        "RULE_TIGHTENED": "RULE_LOOSENED",
+        "RULE_CHANGED": "RULE_CHANGED",
+    }
+    mirrored |= {after: before for before, after in mirrored.items()}
+    for case in RULE_CASES:
+        there, back = (
+            {(it.path, it.rule_id): it for it in compare_rules(*sides)}
+            for sides in (
+                (case.side("before"), case.side("after")),
+                (case.side("after"), case.side("before")),
+            )
+        )
+        assert {(path, mirrored[rule_id]) for path, rule_id in there} == back.keys()
+        for (path, rule_id), it in there.items():
+            ways = {way: breaks([it], way) for way in Way}
+            other = back[path, mirrored[rule_id]]
+            assert [breaks([other], way) for way in (Way.FORWARD, Way.BACKWARD)] == list(ways.values())
+
+
+def test_schemas_without_rules_cost_nothing() -> None:
+    """Where nobody imports the rules nothing is read, and equal files are not looked at."""
+    plain = compile_sources({"p.proto": 'syntax = "proto3"; message P { int32 a = 1; }'}).descriptor_set
+    ruled = RULE_CASES[0].side("before")
+    started = process_time()
+    for _ in range(2_000):
+        assert compare_rules(side("1", plain), side("2", plain)) == []
+        assert compare_rules(ruled, ruled) == []
+    assert process_time() - started < 4

@@ -24,6 +24,7 @@ from registry.compat.finding import Audience, CounterExample, Encoding
 from registry.compat.promise import Surface, Verdict, Way
 from registry.compat.rule_samples import constants, samples
 from registry.compat.rule_trial import RuleTrial
+from registry.errors import InvalidSchema
 from registry.rules.options import RuleOptions
 
 if TYPE_CHECKING:
@@ -96,14 +97,17 @@ class _Ruled:
         if carrier is None:
             return []
         self._options = self._options or RuleOptions(self.schema.pool)
-        rules = self._options.of(carrier)
+        try:
+            rules = self._options.of(carrier)
+        except InvalidSchema:  # a schema that does not import rules may have anything in their place
+            return []
         return [] if rules is None else [rules]
 
     def objections(self, message: Message) -> list[_Objection]:
         """Answers the rules that a message breaks."""
         try:
             return [_worded(it) for it in self.trial.objections(message)]
-        except (protovalidate.EvaluationError, TypeError) as error:
+        except (protovalidate.EvaluationError, protovalidate.CompilationError, TypeError) as error:
             return [_Objection(0, "", f"a rule can't be evaluated on it: {error}")]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf import text_encoding, text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from registry.compat.rule_carriers import is_supplied, read_rule_file
@@ -51,7 +52,9 @@ def standard_pool() -> DescriptorPool:
 
 @lru_cache(maxsize=1024)
 def read_options(kind: str, options: bytes) -> Any | None:
-    """Answers the rules in serialized options, None if there are none.
+    """Answers the rules in serialized options, None if there are none, or bytes that are no rules.
+
+    Those pass registration only in a schema that does not import the rules.
 
     Args:
         kind: ``field``, ``message``, ``oneof`` or ``predefined``.
@@ -59,7 +62,10 @@ def read_options(kind: str, options: bytes) -> Any | None:
     """
     pool = standard_pool()
     extension: Any = pool.FindExtensionByName(f"buf.validate.{kind}")
-    read = GetMessageClass(extension.containing_type).FromString(options)
+    try:
+        read = GetMessageClass(extension.containing_type).FromString(options)
+    except DecodeError:
+        return None
     return read.Extensions[extension] if read.HasExtension(extension) else None
 
 

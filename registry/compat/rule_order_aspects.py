@@ -58,7 +58,8 @@ def _bounded(typed: Any, everything: Ordered) -> list[Span]:
         return everything.numbers.without(Numbers())
     first = scale.place(getattr(typed, lower)) if lower else scale.least
     last = scale.place(getattr(typed, upper)) if upper else scale.most
-    if max(first, last) > scale.most:  # NaN: comparisons with it are false, so that nothing is refused
+    if scale.nan and max(first, last) > scale.most:
+        # Comparisons with NaN are false, so that nothing is refused by both, and NaN itself by one.
         return everything.numbers.without(Numbers()) if lower and upper else [Span(scale.least, scale.most)]
     start, end = first + (lower == "gt"), last - (upper == "lt")
     if lower and upper and last < first:

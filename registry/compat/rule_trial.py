@@ -42,6 +42,7 @@ class RuleTrial:
 
         Raises:
             protovalidate.EvaluationError: A rule can't be evaluated on it, which refuses it, too.
+            protovalidate.CompilationError: A rule can't be evaluated on anything.
         """
         return self._validator.collect_violations(message)
 
@@ -59,7 +60,7 @@ class RuleTrial:
         message = self._pool.FindMessageTypeByName(message_name)
         try:
             found = self.objections(GetMessageClass(message)())
-        except protovalidate.EvaluationError:
+        except (protovalidate.EvaluationError, protovalidate.CompilationError):
             return set(message.fields_by_number)
         paths = (it.proto.field for it in found)
         return {path.elements[0].field_number for path in paths if path is not None and path.elements}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from registry.compat.rule_changes import RuleChange
 
 _SHOWN = 300
-_BACKTEST = "`tidegate schema check --backtest` tells whether stored events would pass"
+_BACKTEST = "or try it first: `tidegate schema check --backtest TOPIC` says which stored events fail"
 
 
 def rule_finding(it: RuleChange, old: Side) -> Finding:
@@ -66,52 +66,69 @@ def _cut(text: str) -> str:
 
 
 def _effect(it: RuleChange, old: Side) -> str:
-    sentences = []
+    parts = []
     if it.refused:
-        sentences.append(
-            f"Stored events and producers still on {old.name} that send {_cut(it.refused)} will be refused."
+        parts.append(
+            f"stored events and producers still on {old.name} that send {_cut(it.refused)} will be refused"
         )
     if it.admitted:
-        sentences.append(
-            f"Events with {_cut(it.admitted)} pass now, and readers still on {old.name} rely on never seeing "
-            f"them."
+        parts.append(
+            f"events with {_cut(it.admitted)} pass now, and readers still on {old.name} rely on never seeing "
+            f"them"
         )
-    return " ".join(sentences)
+    return "; ".join(parts)
 
 
 def _suggestion(it: RuleChange) -> str:
     if not it.refused:
-        return f"{_kept(it)}; or move the readers to the new version before anybody publishes with it."
+        return f"{_kept(it)}; or move the readers to the new version before anybody publishes with it"
     field = _strict_field(it) if it.existed and it.before != it.after else ""
-    return f"{_kept(it)}{field}. If you need the change, {_BACKTEST}."
+    return f"{_kept(it)}{field}; {_BACKTEST}"
 
 
 def _kept(it: RuleChange) -> str:
     if it.before == it.after:
         is_enum = it.field is not None and it.field.kind == Kind.TYPE_ENUM
-        return "Keep the numbers that the enum had" if is_enum else "Keep the field's presence as it was"
+        return "keep the numbers that the enum had" if is_enum else "keep the field's presence as it was"
     if not it.existed and it.after:
-        return f"Leave {', '.join(it.after)} out: events of the old version don't have the field"
+        return f"leave {', '.join(it.after)} out, since events of the old version don't have the field"
     if not it.before:
-        return "Leave the new rule out"
-    return f"Keep {', '.join(_option(name, text) for name, text in it.before.items())}"
+        return "leave the rule out" if it.field is None else f"leave the rule off `{it.field.name}`"
+    options = _options({name: text for name, text in it.before.items() if _is_option(name)})
+    others = [f"`{name}` as it was" for name in it.before if not _is_option(name)]
+    return f"keep {', '.join([f'`{option}`' for option in options] + others)}"
 
 
-def _option(name: str, text: str) -> str:
-    if name.startswith(("cel", "oneof ", "message.", "the CEL")):
-        return f"`{name}` as it was"
-    return f"`(buf.validate.field).{name} = {text}`"
+def _options(rules: Mapping[str, str]) -> list[str]:
+    """Answers rules as options of a field; protoc takes lists only within braces, and each brace once."""
+    kinds: dict[str, dict[str, str]] = {}
+    for name, text in rules.items():
+        kind, _, rule = name.rpartition(".")
+        kinds.setdefault(kind, {})[rule] = text
+    options = []
+    for kind, own in kinds.items():
+        path = f"(buf.validate.field).{kind}" if kind else "(buf.validate.field)"
+        if any(text.startswith("[") for text in own.values()):
+            options.append(f"{path} = {{{', '.join(f'{rule}: {text}' for rule, text in own.items())}}}")
+        else:
+            options += [f"{path}.{rule} = {text}" for rule, text in own.items()]
+    return options
+
+
+def _is_option(name: str) -> bool:
+    """Tells whether a rule is written as an option of a field with the value that is shown."""
+    return not name.startswith(("cel", "oneof ", "message.", "the CEL")) and "(" not in name
 
 
 def _strict_field(it: RuleChange) -> str:
     """Answers a new field that may have the strict rule from its first event on; empty if none may."""
     field, number = it.field, it.message.next_number
-    rules = {name: text for name, text in it.after.items() if name != "required" and "cel" not in name}
+    rules = {name: text for name, text in it.after.items() if name != "required" and _is_option(name)}
     if field is None or field.repeated or not number or not rules:
         return ""
-    options = ", ".join(f"(buf.validate.field).{name} = {text}" for name, text in rules.items())
+    options = ", ".join(_options(rules))
     declared = f"{it.message.label}{_type(field)} {field.name}_{number} = {number}"
-    return f", and put the strict rule on a new field: `{declared} [{options}];`"
+    return f", and put {'the new rule' if it.before else 'it'} on a new field: `{declared} [{options}];`"
 
 
 def _type(field: FieldCarrier) -> str:
