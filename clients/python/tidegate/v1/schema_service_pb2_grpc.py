@@ -128,8 +128,8 @@ class SchemaServiceServicer:
         """Tries a schema without registering it: what changed, whom it breaks, and, with a backtest, what
         stored events make of it. The report comes first; then, if a backtest was asked for, progress
         about once a second, and the backtest's report. Ending the call ends the backtest. Errors:
-        INVALID_REQUEST, INVALID_SCHEMA, EVENT_TYPE_TAKEN, SUBJECT_NOT_FOUND (of references, or with a
-        named version), SCHEMA_VERSION_NOT_FOUND, TOPIC_NOT_FOUND, LIMIT_EXCEEDED.
+        INVALID_REQUEST, INVALID_SCHEMA, EVENT_TYPE_TAKEN, SCHEMA_DELETED, SUBJECT_NOT_FOUND (of references,
+        or with a named version), SCHEMA_VERSION_NOT_FOUND, TOPIC_NOT_FOUND, LIMIT_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,7 +137,8 @@ class SchemaServiceServicer:
 
     def GetSchema(self, request, context):
         """Answers one version, with its descriptors and sources; a deleted one only if its number is named.
-        Errors: INVALID_REQUEST, SUBJECT_NOT_FOUND, EVENT_TYPE_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND.
+        Errors: INVALID_REQUEST, SUBJECT_NOT_FOUND, EVENT_TYPE_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND,
+        LIMIT_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,7 +170,7 @@ class SchemaServiceServicer:
 
     def RestoreSchema(self, request, context):
         """Makes a hidden version, or subject, seen again. What is not hidden stays as it is. Errors:
-        INVALID_REQUEST, SUBJECT_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND, SUBJECT_READ_ONLY.
+        INVALID_REQUEST, SUBJECT_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND, SUBJECT_READ_ONLY, EVENT_TYPE_NEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,7 +192,8 @@ class SchemaServiceServicer:
 
     def UpdateSubject(self, request, context):
         """Changes the settings of a subject; makes one without versions if there is none of that name, so
-        that settings can hold for its first version. Errors: INVALID_REQUEST, SUBJECT_CHANGED.
+        that settings can hold for its first version. Errors: INVALID_REQUEST, SUBJECT_NOT_FOUND (it was
+        deleted), SUBJECT_CHANGED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -69,8 +69,8 @@ class TopicServiceServicer:
     """
 
     def CreateTopic(self, request, context):
-        """Makes a topic. Errors: INVALID_REQUEST, SUBJECT_NOT_FOUND, EVENT_TYPE_NOT_FOUND,
-        TOPIC_ALREADY_EXISTS, LIMIT_EXCEEDED.
+        """Makes a topic. Errors: INVALID_REQUEST, SUBJECT_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND (of a subject
+        without versions), EVENT_TYPE_NOT_FOUND, TOPIC_ALREADY_EXISTS, LIMIT_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
