@@ -115,10 +115,17 @@ def _with_id(run: bytes, number: int, request: bytes) -> bytes:
     return b"\x0a\x24%b%020d" % (run, number) + request
 
 
-async def publish(pipe: Connection, address: str, flow: flights.Flow, amount: Amount, ids: bool) -> None:  # noqa: FBT001
+async def publish(
+    pipe: Connection,
+    address: str,
+    flow: flights.Flow,
+    amount: Amount,
+    ids: bool,  # noqa: FBT001
+    method: str = METHOD,
+) -> None:
     """Sends an amount as fast as the window lets it, and then says what was ``Sent``."""
     async with grpc.aio.insecure_channel(address) as channel:
-        call = channel.stream_stream(METHOD)()
+        call = channel.stream_stream(method)()
         pipe.send(await Pipeline(call, flow, request_ids=ids).run(amount))
 
 

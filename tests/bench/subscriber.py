@@ -113,12 +113,19 @@ class Counter:
         return Counted(self.events, (self.events - self._first_events) / seconds)
 
 
-async def count(pipe: Connection, address: str, topic: str, events_a_batch: int, earliest: bool) -> None:  # noqa: FBT001
+async def count(
+    pipe: Connection,
+    address: str,
+    topic: str,
+    events_a_batch: int,
+    earliest: bool,  # noqa: FBT001
+    method: str = METHOD,
+) -> None:
     """Says when it is open, then is told how many events come, and sends what it ``Counted``."""
     async with grpc.aio.insecure_channel(
         address, options=(("grpc.max_receive_message_length", -1),)
     ) as channel:
-        counter = Counter(_subscribe(channel, topic, earliest=earliest), events_a_batch)
+        counter = Counter(_subscribe(channel, topic, method, earliest=earliest), events_a_batch)
         await counter.open()
         pipe.send("open")
         reading = asyncio.create_task(counter.read())
@@ -176,7 +183,7 @@ async def get_stuck(pipe: Connection, address: str) -> None:
         await asyncio.Event().wait()
 
 
-def _subscribe(channel: grpc.aio.Channel, topic: str, *, earliest: bool = False) -> Any:
+def _subscribe(channel: grpc.aio.Channel, topic: str, method: str = METHOD, *, earliest: bool = False) -> Any:
     position = pb.START_POSITION_EARLIEST if earliest else pb.START_POSITION_LATEST
     request = pb.SubscribeRequest(topics=[topic], start_position=position)
-    return channel.unary_stream(METHOD)(request.SerializeToString())
+    return channel.unary_stream(method)(request.SerializeToString())
