@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -235,7 +235,9 @@ def _completed(header: BatchHeader, typed: TypedService, path: str) -> BatchHead
             f"is {header.schema_version}, but this service is for version {typed.version} alone: leave it "
             f"out, or publish to the service of that version",
         )
-    return replace(header, type=typed.type, schema_version=typed.version)
+    return wire.BatchHeader(
+        header.topic, typed.type, typed.version, header.source, header.events, header.largest_event
+    )
 
 
 def _require(limit: str, maximum: int, actual: int, what: str, field: str) -> None:
