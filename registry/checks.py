@@ -60,7 +60,8 @@ class Checks:
 
     async def types(self, subject: Subject) -> set[str]:
         """Answers the event types of a subject's latest version."""
-        return set(await self._lineages.types(subject.name, subject.latest_version))
+        latest = await self._lineages.summary(subject.name, subject.latest_version)
+        return set(latest.types) if latest else set()
 
     async def explain(
         self, prepared: Prepared, subject: str, findings: Sequence[Finding]

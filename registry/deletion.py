@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from registry.changing import Changing
     from registry.lineages import Lineages
-    from registry.schema import Author, SchemaVersion, Subject
+    from registry.schema import Author, SchemaReference, SchemaVersion, Subject
     from registry.store import SchemaStore
     from registry.uses import SchemaUses
 
@@ -168,9 +168,12 @@ class Deletion:
     async def _require_unreferenced(self, name: str, version: int) -> None:
         found = await self._store.referencing(name, version, limit=NAMED)
         if found:
-            raise SchemaNeeded(
-                name, version, [f"version {it.version} of subject {it.subject!r}" for it in found]
-            )
+            raise SchemaNeeded(name, version, [await self._named(it) for it in found])
+
+    async def _named(self, reference: SchemaReference) -> str:
+        schema = await self._lineages.summary(reference.subject, reference.version)
+        hidden = " (deleted, but not purged)" if schema and schema.delete_time else ""
+        return f"version {reference.version} of subject {reference.subject!r}{hidden}"
 
     async def _require_unused(self, name: str, version: int) -> None:
         await self._require_unreferenced(name, version)

@@ -156,11 +156,11 @@ class Lineages:
             versions += page
         return versions
 
-    async def types(self, subject: str, version: int) -> Sequence[str]:
-        """Answers the event types of a version; none if there is no such version."""
+    async def summary(self, subject: str, version: int) -> SchemaVersion | None:
+        """Answers a version without what is large, deleted or not; None if there is none of that number."""
         before = max(version - 1, 0)
         found = await self._store.list_versions(subject, after=before, limit=1, show_deleted=True)
-        return found[0].types if found and found[0].version == version else ()
+        return found[0] if found and found[0].version == version else None
 
     async def pages(self, subject: str) -> AsyncIterator[list[SchemaVersion]]:
         """Yields the versions that are not deleted with their descriptors, oldest first, in pages."""

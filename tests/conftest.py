@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from gateway.app import Gateway
 from gateway.config import Config
 from tests.command_line import EXAMPLE, run_tidegate, serving
+from tests.registries import compile_once
 from tests.shop import Shop
 
 if TYPE_CHECKING:
@@ -149,6 +150,12 @@ def module_shop(tmp_path_factory: pytest.TempPathFactory, stocked: Path) -> Iter
 
 async def _channel(address: str) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(address)
+
+
+@pytest.fixture
+def schemas_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registries compile each schema once in all tests: most of a registration is the process that does."""
+    monkeypatch.setattr("registry.candidates.compile_sources", compile_once)
 
 
 @pytest.fixture(scope="session")

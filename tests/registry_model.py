@@ -13,9 +13,8 @@ from registry.compat.catalogue import RULES
 from registry.compat.engine import compare, judge
 from registry.compat.finding import Side
 from registry.compat.promise import DEFAULT_PROMISE, Direction, Promise, Verdict
-from registry.compiling import compiler
-from registry.compiling.compiler import Compiled, Referenced
-from registry.errors import InvalidSchema, Violation
+from registry.compiling.compiler import Referenced
+from registry.errors import InvalidSchema
 from registry.schema import (
     Candidate,
     Reader,
@@ -25,9 +24,12 @@ from registry.schema import (
     SubjectMode,
 )
 from registry.uses import TopicUse
+from tests.registries import compile_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from registry.compiling.compiler import Compiled
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VARIANTS = {
@@ -51,22 +53,6 @@ def sources(subject: str, variant: str, imports: Iterable[str] = ()) -> dict[str
     if variant == "shared":
         files[f"shared_{subject}.proto"] = 'syntax = "proto3"; package shared; message T {}'
     return files
-
-
-@cache
-def _compiled(own: tuple[tuple[str, str], ...], referenced: Referenced) -> Compiled | str:
-    try:
-        return compiler.compile_sources(dict(own), referenced=referenced)
-    except InvalidSchema as error:
-        return str(error)
-
-
-def compile_once(own: dict[str, str], _: SchemaLimits, referenced: Referenced) -> Compiled:
-    """Compiles as ``compile_sources`` does, each schema once: runs of steps register the same ones again."""
-    compiled = _compiled(tuple(sorted(own.items())), referenced)
-    if isinstance(compiled, str):
-        raise InvalidSchema([Violation("schema", compiled)])
-    return compiled
 
 
 class Refused(Exception):
@@ -170,10 +156,10 @@ class Model:
                 raise Refused("INVALID_REQUEST")
             referenced = self._gathered(closure)
         imports = sorted({it.subject for it in references})
-        compiled = _compiled(tuple(sorted(sources(name, variant, imports).items())), referenced)
-        if isinstance(compiled, str):
-            raise Refused("INVALID_SCHEMA")
-        return compiled
+        try:
+            return compile_once(sources(name, variant, imports), SchemaLimits(), referenced)
+        except InvalidSchema:
+            raise Refused("INVALID_SCHEMA") from None
 
     def place(
         self, name: str, compiled: Compiled, references: tuple[SchemaReference, ...], version: int

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import registry.candidates
 from registry.compat.promise import DEFAULT_PROMISE, Direction, Promise, Surface
 from registry.errors import TidegateError
 from registry.schema import Author, SchemaReference, SubjectMode
 from tests.registries import opened
-from tests.registry_model import VARIANTS, Model, Refused, candidate, compile_once, reader
+from tests.registry_model import VARIANTS, Model, Refused, candidate, reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,14 +35,7 @@ PROMISES = (
     Promise(Direction.FORWARD_TRANSITIVE, Surface.SOURCE),
 )
 Step = tuple[Any, ...]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def each_schema_is_compiled_once() -> Any:
-    """Runs of steps register the same few schemas again and again."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry.candidates, "compile_sources", compile_once)
-        yield
+pytestmark = pytest.mark.usefixtures("schemas_compiled_once")
 
 
 async def act(real: Registry, step: Step, message: str = "") -> Any:

@@ -36,6 +36,7 @@ NONE, BACKWARD, FORWARD, FULL = (
 )
 TRANSITIVE = Promise(Direction.BACKWARD_TRANSITIVE, Surface.WIRE)
 ME = Author("me", "because")
+pytestmark = pytest.mark.usefixtures("schemas_compiled_once")
 
 
 @pytest.fixture
