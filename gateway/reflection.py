@@ -115,10 +115,10 @@ class Reflection:
         for subject, types in accepted.items():
             try:
                 latest = self._registry.latest_version(subject)
-                (schema,) = await self._registry.list_versions(subject, after=latest - 1, limit=1)
+                versions = await self._registry.list_versions(subject, after=latest - 1, limit=1)
             except SubjectNotFound:
                 continue
-            for service in typed_services(schema):
+            for service in (service for schema in versions for service in typed_services(schema)):
                 if "" in types or service.type in types:
                     yield service.name.full
 

@@ -6,8 +6,9 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,13 +61,17 @@ def bare(tmp_path: Path) -> Path:
 async def running(*command: str | Path, **settings: Any) -> AsyncIterator[asyncio.StreamReader]:
     """Runs a program for as long as the block takes; answers what it writes."""
     process = await asyncio.create_subprocess_exec(
-        *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, **settings
+        *map(str, command),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        **settings,
     )
     try:
         yield process.stdout
     finally:
-        if process.returncode is None:
-            process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # `go run` and `npx` start the program in a further one
         await process.wait()
 
 
