@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import time
 from random import Random
@@ -137,6 +139,79 @@ def test_comments_and_order_of_files_are_no_difference(shop: Compiled) -> None:
         for name, text in reversed(SHOP.items())
     }
     assert compile_sources(commented) == shop
+
+
+def comments_in(compiled: Compiled) -> dict[str, set[str]]:
+    """Answers the comments of a schema's own files."""
+    files = pb.FileDescriptorSet.FromString(compiled.source_info).file
+    assert all([it.name for it, _ in file.ListFields()] == ["name", "source_code_info"] for file in files)
+    return {
+        file.name: {it.leading_comments.strip() for it in file.source_code_info.location} - {""}
+        for file in files
+    }
+
+
+def test_positions_and_comments_of_own_files_are_kept_apart() -> None:
+    """They come with sources and with sets that have them, of own files alone, and make no other schema."""
+    files = {
+        "a.proto": 'syntax = "proto3"; import "google/protobuf/any.proto";\n// Of M.\nmessage M {}',
+        "b.proto": 'syntax = "proto3";\n// Of N.\nmessage N {}',
+    }
+    compiled = compile_sources(files)
+    assert compiled.own_files == ("a.proto", "b.proto")
+    assert comments_in(compiled) == {"a.proto": {"Of M."}, "b.proto": {"Of N."}}
+    sent = pb.FileDescriptorSet.FromString(compiled.descriptor_set)
+    without = compile_descriptor_set(sent.SerializeToString())
+    assert (without, without.source_info, without.own_files) == (compiled, b"", compiled.own_files)
+    infos = {it.name: it for it in pb.FileDescriptorSet.FromString(compiled.source_info).file}
+    for file in sent.file:
+        if file.name in infos:
+            file.source_code_info.CopyFrom(infos[file.name].source_code_info)
+    assert comments_in(compile_descriptor_set(sent.SerializeToString())) == comments_in(compiled)
+
+
+def test_positions_that_no_source_could_have_are_dropped() -> None:
+    """What is kept of a set's positions are places: three or four numbers, none below zero."""
+    file = a_message()
+    for span in ([0, 0, 1], [0, 0, 0, 1], [], [1], [0, 0, -1], [0] * 5):
+        file.source_code_info.location.add(span=span, leading_comments=str(span))
+    file.source_code_info.location.add(span=[0, 0, 1], path=[4, -1], leading_comments="bad path")
+    compiled = compile_descriptor_set(pb.FileDescriptorSet(file=[file]).SerializeToString())
+    assert comments_in(compiled) == {file.name: {"[0, 0, 1]", "[0, 0, 0, 1]"}}
+
+
+def test_megabytes_of_comments_hurt_nobody() -> None:
+    """Comments are kept while they fit; positions that are over the limit are left out, not refused."""
+    large = f'syntax = "proto3";\n/* {"x" * 9_000_000} */ message M {{}}'
+    compiled = compile_sources({"a.proto": large})
+    assert len(compiled.source_info) > 9_000_000
+    assert len(compiled.descriptor_set) < 100
+    fields = "".join(f"int32 f{number}={number};" for number in range(1, 61))
+    many = {"a.proto": f'syntax = "proto3"; message M {{ {fields} }}'}
+    limits = SchemaLimits(max_bytes=2_000)
+    assert len(compile_sources(many).source_info) > limits.max_bytes
+    assert compile_sources(many, limits) == compile_sources(many)
+    assert compile_sources(many, limits).source_info == b""
+
+
+WITH_SMALL_FILES = """
+import resource, sys
+from pathlib import Path
+from registry.compiling.protoc import run_protoc
+folder = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+(folder / "none.binpb").touch()
+run_protoc(["a.proto"], sources=folder, sets=[folder / "none.binpb"], compiled=folder / "out.binpb")
+"""
+
+
+def test_comments_that_cannot_be_written_are_left_out(tmp_path: Path) -> None:
+    """Where descriptors fit and comments don't, descriptors are written."""
+    (tmp_path / "a.proto").write_text(f'syntax = "proto3"; /* {"x" * 200_000} */ message M {{}}')
+    subprocess.run([sys.executable, "-c", WITH_SMALL_FILES, str(tmp_path)], check=True, timeout=60)
+    (file,) = pb.FileDescriptorSet.FromString((tmp_path / "out.binpb").read_bytes()).file
+    assert [it.name for it in file.message_type] == ["M"]
+    assert not file.HasField("source_code_info")
 
 
 def test_a_set_is_the_same_schema_as_its_sources(shop: Compiled) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.compiling.compiler import compile_sources
 from registry.errors import (
     EventTypeNotFound,
     EventTypeTaken,
@@ -21,8 +24,11 @@ from registry.errors import (
 )
 from registry.names import close_names, shown
 from registry.ready import ReadySchemas, ReadyVersion
+from registry.registry import Registry
 from registry.report import Registered
-from registry.schema import Candidate
+from registry.schema import Author, Candidate, Change, ChangeKind, SchemaVersion, Subject
+from registry.sqlite_store import SqliteSchemaStore
+from registry.store import Edit
 from tests.registries import opened, order
 
 if TYPE_CHECKING:
@@ -30,7 +36,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from registry.registry import Registry
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -183,6 +190,25 @@ async def test_one_registry_sees_what_another_registered(
         await one.register("shop", order("string id", "int32 a"))
         assert (await other.get("shop")).version == 2
         assert other.latest_version("shop") == 2
+
+
+async def test_a_thousand_subjects_are_opened_without_their_schemas(tmp_path: Path) -> None:
+    """Opening reads names and numbers; schemas are loaded for the first event, one by one."""
+    store = await SqliteSchemaStore.open(tmp_path / "log.db")
+    store._db.execute("PRAGMA synchronous = OFF")
+    made = compile_sources({"a.proto": 'syntax = "proto3"; package a; message A {}'})
+    for number in range(1_000):
+        name = f"subject{number}"
+        schema = SchemaVersion(name, 1, (), NOW, made.fingerprint, made.descriptor_set)
+        change = Change(ChangeKind.REGISTER, name, 1, Author(), "", NOW)
+        await store.apply(Edit(None, Subject(name, 1, NOW), change, added=schema))
+    store._db.execute("ALTER TABLE schema_versions RENAME TO not_to_be_read")
+    started = time.monotonic()
+    registry = Registry(store)
+    await registry.open()
+    assert time.monotonic() - started < 2
+    assert registry.latest_version("subject999") == 1
+    await store.close()
 
 
 async def test_a_validator_is_built_once(registry: Registry) -> None:
