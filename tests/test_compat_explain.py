@@ -74,6 +74,7 @@ def _unshowable(finding: Finding, target: Target, writer: Schema, reader: Schema
         "messages of other names may have the same fields": "TYPE" in finding.rule_id
         and all(it and it.message_type for it in values),
         "enums of other names may have the same numbers": "TYPE" in finding.rule_id and are_enums,
+        "keys of maps are texts in JSON": "JSON" in finding.rule_id and finding.path.endswith(".key"),
         "the field that has the enum has another type now": finding.rule_id.startswith("ENUM_")
         and not are_enums,
         "there is no extension to lose": "MESSAGE_SET" in finding.rule_id

@@ -80,7 +80,7 @@ def record(field: Any, value: Any) -> bytes:
         form, wire_type = _FIXED[field.type]
         return tag(field.number, wire_type) + struct.pack(form, value)
     if field.type == Field.TYPE_GROUP:
-        return tag(field.number, START_GROUP) + value + tag(field.number, END_GROUP)
+        return b"".join((tag(field.number, START_GROUP), value, tag(field.number, END_GROUP)))
     if isinstance(value, bytes):
         return length_delimited(field.number, value)
     number = (value << 1) ^ (value >> 63) if field.type in _ZIGZAG else value

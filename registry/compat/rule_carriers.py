@@ -189,7 +189,8 @@ def _message(name: str, message: DescriptorProto, file: FileDescriptorProto) -> 
 
 def _next_number(message: DescriptorProto) -> int:
     numbers = [it.number for it in message.field]
-    numbers += [it.end - 1 for it in (*message.reserved_range, *message.extension_range)]
+    numbers += [it.end - 1 for it in message.reserved_range]
+    numbers += [it.end - 1 for it in message.extension_range]
     free = max(numbers, default=0) + 1
     free = _OWN_NUMBERS.stop if free in _OWN_NUMBERS else free
     return free if free <= _MOST_NUMBERS else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from registry.compat.allowed import Anything
@@ -65,7 +65,7 @@ class RuledField:
     field: FieldCarrier | None
     demand: Demand
     message: str
-    trial: RuleTrial = field(repr=False)
+    trial: RuleTrial
 
     @property
     def has_presence(self) -> bool:
@@ -130,8 +130,8 @@ def _shared_changes(old: RuledField, new: RuledField, message: MessageCarrier) -
     nonzero = moved or (uneven and not new.has_presence)
     yield from _value_changes(old.demand, new.demand, name, carrier, message, nonzero=nonzero)
     for part in {**old.demand.parts, **new.demand.parts}:
-        demands = (_of_elements(it.demand, part) for it in (old, new))
-        yield from _element_changes(*demands, _PARTS[part].format(name), carrier, message)
+        before, after = _of_elements(old.demand, part), _of_elements(new.demand, part)
+        yield from _element_changes(before, after, _PARTS[part].format(name), carrier, message)
 
 
 def _absence_change(

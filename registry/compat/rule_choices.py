@@ -61,8 +61,8 @@ def compare_choices(old: MessageCarrier, new: MessageCarrier) -> Iterator[RuleCh
         if refused or admitted:
             choice = becomes or was
             path = f"{new.name}.{choice.name}" if choice and choice.name else new.name
-            rules = (it.rules if it else {} for it in (was, becomes))
-            yield RuleChange(path, *rules, refused, admitted, None, new)
+            before, after = (it.rules if it else {} for it in (was, becomes))
+            yield RuleChange(path, before, after, refused, admitted, None, new)
 
 
 def _ruled(message: MessageCarrier) -> list[Choice]:

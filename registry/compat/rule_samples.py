@@ -124,11 +124,14 @@ def _values(field: Any, known: Constants) -> Iterator[Any]:
     elif field.type in {Field.TYPE_DOUBLE, Field.TYPE_FLOAT}:
         yield from dict.fromkeys(_floats(known))
     elif field.type == Field.TYPE_BYTES:
-        texts = (it.encode() if isinstance(it, str) else it for it in chain(_texts(known), _TEXTS))
-        yield from dict.fromkeys(chain(texts, _BYTES))
+        yield from dict.fromkeys((*map(_encoded, chain(_texts(known), _TEXTS)), *_BYTES))
     else:
         texts = (it for it in chain(_texts(known), _TEXTS) if isinstance(it, str))
-        yield from (it.encode() for it in dict.fromkeys(texts))
+        yield from dict.fromkeys(map(_encoded, texts))
+
+
+def _encoded(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
 
 def _integers(field: Any, known: Constants) -> Iterator[int]:

@@ -21,7 +21,7 @@ _INTEGERS = {
     Kind.TYPE_UINT64: Scale("integer", 0, 2**64 - 1),
     Kind.TYPE_BOOL: Scale("integer", 0, 1),
 }
-_SCALES = {
+_SCALES: dict[int, Scale] = {
     **_INTEGERS,
     Kind.TYPE_SINT32: _INTEGERS[Kind.TYPE_INT32],
     Kind.TYPE_SFIXED32: _INTEGERS[Kind.TYPE_INT32],

@@ -144,7 +144,8 @@ def _predefined_aspects(
 ) -> Iterator[tuple[str, Aspect]]:
     """Answers rules that the schema defined itself: extensions, which are unknown fields here."""
     values: dict[int, list[Any]] = {}
-    for it in UnknownFieldSet(typed):
+    unknown: Any = UnknownFieldSet(typed)
+    for it in unknown:
         values.setdefault(it.field_number, []).append(it.data)
     for number, value in values.items():
         name, options = declared.predefined.get((typed.DESCRIPTOR.full_name, number), (str(number), b""))

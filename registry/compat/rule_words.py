@@ -24,8 +24,8 @@ def rule_finding(it: RuleChange, old: Side) -> Finding:
     """Answers a change of rules as a finding."""
     rule_id = _rule_id(it)
     cells = {key: cell.verdict for key, cell in RULES[rule_id].cells.items()}
-    audiences = (Audience.OLD_PRODUCERS, Audience.NEW_READERS) if it.refused else ()
-    audiences += (Audience.OLD_READERS,) if it.admitted else ()
+    refused = (Audience.OLD_PRODUCERS, Audience.NEW_READERS) if it.refused else ()
+    audiences = (*refused, *((Audience.OLD_READERS,) if it.admitted else ()))
     return Finding(rule_id, it.path, _change(it), cells, audiences, _effect(it, old), _suggestion(it))
 
 
