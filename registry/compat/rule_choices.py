@@ -61,8 +61,8 @@ def compare_choices(old: MessageCarrier, new: MessageCarrier) -> Iterator[RuleCh
         if refused or admitted:
             choice = becomes or was
             path = f"{new.name}.{choice.name}" if choice and choice.name else new.name
-            before, after = (it.rules if it else {} for it in (was, becomes))
-            yield RuleChange(path, before, after, refused, admitted, None, new)
+            rules = [it.rules if it else {} for it in (was, becomes)]
+            yield RuleChange(path, rules[0], rules[1], refused, admitted, None, new)
 
 
 def _ruled(message: MessageCarrier) -> list[Choice]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from registry.compat.allowed import Allowed
     from registry.compat.rule_carriers import FieldCarrier
 
-_INTEGERS = {
+_INTEGERS: dict[int, Scale] = {
     Kind.TYPE_INT32: Scale("integer", -(2**31), 2**31 - 1),
     Kind.TYPE_INT64: Scale("integer", -(2**63), 2**63 - 1),
     Kind.TYPE_UINT32: Scale("integer", 0, 2**32 - 1),
