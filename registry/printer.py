@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
-from registry.printing.comments import Comments
+from registry.printing.comments import Comments, comments_of
 from registry.printing.declarations import import_kind, syntax_line
 from registry.printing.elements import Elements
 from registry.printing.literals import quoted
@@ -40,7 +38,7 @@ def print_files(
         descriptor_set: A serialized canonical ``FileDescriptorSet``, imports included.
         own_files: Names of the files to print.
         source_info: A serialized ``FileDescriptorSet`` with the ``source_code_info`` of the files, whose
-            comments are printed; empty for a text without comments.
+            comments are printed, the first 100,000 lines of them; empty for a text without comments.
         maximum: Characters of all texts together.
 
     Raises:
@@ -48,13 +46,12 @@ def print_files(
     """
     files = read_files(descriptor_set)
     symbols = Symbols(files)
-    comments = {file.name: file for file in FileDescriptorSet.FromString(source_info).file}
+    comments = comments_of(source_info)
     allowance = Allowance(maximum)
     texts = {}
     for file in files:
         if file.name in own_files:
-            info = comments.get(file.name)
-            found = Comments(info.source_code_info.location) if info else Comments()
+            found = comments.get(file.name) or Comments()
             texts[file.name] = _text(file, symbols, found, Lines(allowance))
     return texts
 
@@ -62,7 +59,7 @@ def print_files(
 def _text(file: Any, symbols: Symbols, comments: Comments, lines: Lines) -> str:
     statements = Statements(symbols.of(file.name), comments, lines)
     _head(file, statements)
-    Elements(file.syntax, statements).file(file)
+    Elements(file, statements).file(file)
     return str(lines)
 
 

@@ -23,7 +23,7 @@ from registry.diffing.order import moved, rising
 from registry.diffing.unified import unified
 from registry.printer import print_files
 from registry.supplied import is_supplied_name, supplied_set
-from tests.test_compat_differential import case_of, compiled, draw
+from tests.buf_comparison import case_of, compiled, draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

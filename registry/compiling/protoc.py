@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _PLACE = re.compile(r"(?P<place>[^:]+\.proto(?::\d+:\d+)?): (?P<text>.*)")
 _IMPORT = re.compile(r'Import "(?P<name>[^"]+)" was not found')
+_LOGGED = re.compile(r"E\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] (?P<text>.*)")
+"""What protoc's library says itself, of descriptor sets that contradict themselves."""
 _DIAGNOSTICS_BYTES = 1024 * 1024
 _TOO_LARGE = "File too large"
 
@@ -80,6 +82,8 @@ def _problems(text: str) -> list[Violation]:
         match = _PLACE.fullmatch(line)
         if match and not match["text"].startswith("warning:") and match["text"] != "File not found.":
             problems[Violation(match["place"], _advised(match["text"], text))] = None
+        elif logged := _LOGGED.fullmatch(line):
+            problems[Violation("schema", shown(logged["text"]))] = None
     return list(problems) or [Violation("schema", f"protoc refuses it: {shown(text.strip())}")]
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
 from registry.printing.arrangement import Declared as Members
 from registry.printing.arrangement import declared as gather
-from registry.printing.comments import Comments
+from registry.printing.comments import Comments, comments_of
 from registry.printing.names import within
 from registry.printing.reading import read_files
 
@@ -80,8 +78,7 @@ class Outline:
         self.members: dict[tuple[str, str], Members] = {}
         self.group_bodies: set[str] = set()
         self.knows_comments = bool(side.source_info)
-        infos = FileDescriptorSet.FromString(side.source_info).file
-        self._comments = {it.name: Comments(it.source_code_info.location) for it in infos}
+        self._comments = comments_of(side.source_info)
         for name, file in self.files.items():
             place = _Place(name, file.package)
             self._gather(place, (), file.extension, file.message_type)

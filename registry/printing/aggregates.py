@@ -147,10 +147,24 @@ class Aggregates:
 
     def _list(self, field: Any, key: str, value: Any) -> None:
         self._lines.open(f"{key}[")
-        last = len(value) - 1
-        for position, each in enumerate(_items(field, value)):
-            self._inner(field, "", each, "" if position == last else ",")
+        if field.message_type is None:
+            self._fill(literal(field, each) for each in value)
+        else:
+            last = len(value) - 1
+            for position, each in enumerate(_items(field, value)):
+                self.write("", each, "" if position == last else ",")
         self._lines.close("]")
 
-    def _inner(self, field: Any, head: str, value: Any, tail: str = "") -> None:
-        self.write(head, literal(field, value) if field.message_type is None else value, tail)
+    def _fill(self, texts: Iterable[str]) -> None:
+        """Writes the values of a list, as many in a line as fit."""
+        line = ""
+        for text in texts:
+            if line and len(line) + len(text) + 3 > self._lines.room:
+                self._lines.line(f"{line},")
+                line = text
+            else:
+                line = f"{line}, {text}" if line else text
+        self._lines.line(line)
+
+    def _inner(self, field: Any, head: str, value: Any) -> None:
+        self.write(head, literal(field, value) if field.message_type is None else value)

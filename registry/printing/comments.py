@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
 from registry.printing.text import NO_COMMENT, Comment
 
 if TYPE_CHECKING:
@@ -15,6 +17,20 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u
 _LONGEST_PATH = 100
 
 
+MOST_LINES = 100_000
+"""How many lines of comments of one schema are read; the rest is left out."""
+
+
+def comments_of(source_info: bytes) -> dict[str, Comments]:
+    """Answers the comments of files by name, from a serialized ``FileDescriptorSet`` of their positions."""
+    left = MOST_LINES
+    found = {}
+    for file in FileDescriptorSet.FromString(source_info).file:
+        found[file.name] = Comments(file.source_code_info.location, left)
+        left -= found[file.name].lines
+    return found
+
+
 class Comments:
     """Comments by path, as ``SourceCodeInfo`` describes paths.
 
@@ -22,8 +38,9 @@ class Comments:
     comments are kept with the first of those elements, too.
     """
 
-    def __init__(self, locations: Iterable[Any] = ()) -> None:
-        """Takes the locations of a file, in order."""
+    def __init__(self, locations: Iterable[Any] = (), most_lines: int = MOST_LINES) -> None:
+        """Takes the locations of a file, in order, and how many lines may be read."""
+        self.lines = 0
         self._exact: dict[Path, list[Comment]] = {}
         self._below: dict[Path, list[Comment]] = {}
         self._heads: dict[Path, list[Comment]] = {}
@@ -34,7 +51,8 @@ class Comments:
             if waiting and len(path) == len(statement) + 1 and path[:-1] == statement:
                 self._heads.setdefault(path, []).append(waiting)
                 waiting = NO_COMMENT
-            comment = _comment(location)
+            comment = _comment(location, most_lines - self.lines)
+            self.lines += comment.lines
             if comment and len(path) <= _LONGEST_PATH:
                 self._exact.setdefault(path, []).append(comment)
                 for length in range(len(path)):
@@ -64,15 +82,13 @@ def _joined(comments: Sequence[Comment]) -> Comment:
     )
 
 
-def _comment(location: Any) -> Comment:
-    if not (location.leading_comments or location.trailing_comments or location.leading_detached_comments):
+def _comment(location: Any, most: int) -> Comment:
+    """Answers the comments of a location; none if they have more lines than ``most``."""
+    texts = [*location.leading_detached_comments, location.leading_comments, location.trailing_comments]
+    if not any(texts) or sum(text.count("\n") + 1 for text in texts) > most:
         return NO_COMMENT
-    detached = (_lines(text) for text in location.leading_detached_comments)
-    return Comment(
-        tuple(lines for lines in detached if lines),
-        _lines(location.leading_comments),
-        _lines(location.trailing_comments),
-    )
+    *detached, leading, trailing = map(_lines, texts)
+    return Comment(tuple(filter(None, detached)), leading, trailing)
 
 
 def _lines(text: str) -> tuple[str, ...]:

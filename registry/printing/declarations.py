@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor_pb2 import Edition, FieldDescriptorProto, SymbolVisibility
@@ -9,8 +10,6 @@ from google.protobuf.descriptor_pb2 import Edition, FieldDescriptorProto, Symbol
 from registry.printing.literals import quoted, quoted_escapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from registry.printing.names import Names
 
 Kind = FieldDescriptorProto
@@ -18,6 +17,7 @@ LAST_FIELD_NUMBER = 2**29 - 1
 LAST_SET_NUMBER = 2**31 - 2
 """The last number of an extension of a message with the option ``message_set_wire_format``."""
 LAST_ENUM_NUMBER = 2**31 - 1
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VISIBILITIES = {
     SymbolVisibility.VISIBILITY_LOCAL: "local ",
     SymbolVisibility.VISIBILITY_EXPORT: "export ",
@@ -66,6 +66,17 @@ def map_text(entry: Any, scope: str, names: Names) -> str:
     return f"map<{key}, {value}>"
 
 
+def is_odd_entry(entry: Any) -> bool:
+    """Tells whether the entries of a map have what protoc would not give them."""
+    said = {it.name for part in entry.field for it, _ in part.options.ListFields()}
+    return (
+        {it.name for it, _ in entry.options.ListFields()} != {"map_entry"}
+        or {it.name for it, _ in entry.ListFields()} != {"name", "field", "options"}
+        or bool(said - {"features"})
+        or any(it.HasField("default_value") or it.json_name not in {"", it.name} for it in entry.field)
+    )
+
+
 def default_text(field: Any) -> str:
     """Answers a field's default as it stands behind ``default = ``."""
     return _QUOTED_DEFAULTS.get(field.type, str)(field.default_value)
@@ -109,8 +120,3 @@ def enum_spans_of(enum: Any) -> list[str]:
 def last_number(message: Any) -> int:
     """Answers what ``max`` means in a message."""
     return LAST_SET_NUMBER if message.options.message_set_wire_format else LAST_FIELD_NUMBER
-
-
-def reserved_names(names: Iterable[str], syntax: str) -> list[str]:
-    """Answers reserved names as a file of that ``syntax`` has them: identifiers, or quoted."""
-    return list(names) if syntax == "editions" else [quoted(name) for name in names]

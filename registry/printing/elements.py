@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+from google.protobuf.descriptor_pb2 import Edition, FieldDescriptorProto
 
 from registry.printing import declarations as say
 from registry.printing.arrangement import Declared, Step, arranged, declared, oneof_of
@@ -29,9 +29,10 @@ _NO_VALUES = frozenset({"option", "reserved"})
 class Elements:
     """Writes the elements of one file, whose descriptors are of classes that know its options."""
 
-    def __init__(self, syntax: str, statements: Statements) -> None:
-        """Takes the ``syntax`` of the file's descriptor, and where to write."""
-        self._syntax = syntax
+    def __init__(self, file: Any, statements: Statements) -> None:
+        """Takes the file, and where to write."""
+        self._syntax: str = file.syntax
+        self._knows_visibility = file.edition >= Edition.EDITION_2024
         self._statements = statements
         self._names = statements.names
         self._comments = statements.comments
@@ -64,8 +65,16 @@ class Elements:
             comment = self._comments.at(path)
             self._lines.blank()
             self._lines.before(comment)
-            if self._block(f"{say.visibility(message)}message {message.name}", message, comment):
+            if self._block(self._head("message", message), message, comment):
                 self._body(message, within(members.scope, message.name), path)
+
+    def _head(self, kind: str, descriptor: Any) -> str:
+        visibility = say.visibility(descriptor)
+        if visibility and not self._knows_visibility:
+            why = f"a {visibility}{kind} before edition 2024"
+            self._statements.unsayable([Option(0, "", "", why)])
+            visibility = ""
+        return f"{visibility}{kind} {descriptor.name}"
 
     def _block(self, head: str, descriptor: Any, comment: Comment) -> bool:
         """Opens a block, or writes all of one that is empty; answers whether it is open."""
@@ -80,7 +89,7 @@ class Elements:
         """Writes what stands in a message, and its end."""
         self._statements.options(message.options, scope, (*path, 7))
         self._reserve(say.spans_of(message), (*path, 9))
-        self._reserve(say.reserved_names(message.reserved_name, self._syntax), (*path, 10))
+        self._reserve_names(message.reserved_name, (*path, 10))
         self._extension_ranges(message, scope, (*path, 5))
         self._enums(message.enum_type, scope, (*path, 4))
         members = declared(scope, message.field, message.extension, message.nested_type)
@@ -101,6 +110,14 @@ class Elements:
         if line:
             self._lines.statement(f"reserved {line};")
             self._lines.blank()
+
+    def _reserve_names(self, names: Sequence[str], path: Path) -> None:
+        identifiers = self._syntax == "editions"
+        said = [name for name in names if not identifiers or say.IDENTIFIER.fullmatch(name)]
+        if len(said) < len(names):
+            why = "reserved names that are no identifiers"
+            self._statements.unsayable([Option(0, "", "", why)])
+        self._reserve(said if identifiers else [quoted(name) for name in said], path)
 
     def _extension_ranges(self, message: Any, scope: str, path: Path) -> None:
         for index, span in enumerate(message.extension_range):
@@ -149,15 +166,18 @@ class Elements:
         if home is not None and field.type == FieldDescriptorProto.TYPE_GROUP:
             self._group(field, label, (members, home), comment, (*paths["types"], home))
             return
+        made: list[Option] = []
         if home is not None:
             head = say.map_text(members.types[home], members.scope, self._names)
+            if say.is_odd_entry(members.types[home]):
+                made.append(Option(0, "", "", "what the entries of this map say of themselves"))
         else:
             head = f"{label}{say.type_text(field, members.scope, self._names)}"
         self._statements.statement(
             f"{head} {field.name} = {field.number}",
             field.options,
             scope=scope,
-            first=own_options(field, at_home=home is not None),
+            first=[*own_options(field, at_home=home is not None), *made],
             comment=comment,
         )
 
@@ -178,25 +198,23 @@ class Elements:
             comment = self._comments.at(here)
             self._lines.blank()
             self._lines.before(comment)
-            self._lines.open(f"{say.visibility(enum)}enum {enum.name} {{", comment)
+            self._lines.open(f"{self._head('enum', enum)} {{", comment)
             self._statements.options(enum.options, within(scope, enum.name), (*here, 3))
             for number, value in enumerate(enum.value):
                 self._value(value, scope, (*here, 2, number))
             self._lines.blank()
             self._reserve(say.enum_spans_of(enum), (*here, 4))
-            self._reserve(say.reserved_names(enum.reserved_name, self._syntax), (*here, 5))
+            self._reserve_names(enum.reserved_name, (*here, 5))
             self._lines.close("}")
             self._lines.blank()
 
     def _value(self, value: Any, scope: str, path: Path) -> None:
-        why = f"a value called {value.name}" if value.name in _NO_VALUES else ""
-        self._statements.statement(
-            f"{value.name} = {value.number}",
-            value.options,
-            scope=within(scope, value.name),
-            first=[Option(0, "", "", why)] if why else (),
-            comment=self._comments.at(path),
-        )
+        line = f"{value.name} = {value.number}"
+        if value.name in _NO_VALUES:
+            self._statements.unsayable([Option(0, "", "", f"the value {line}")])
+            return
+        comment = self._comments.at(path)
+        self._statements.statement(line, value.options, scope=within(scope, value.name), comment=comment)
 
     def _service(self, service: Any, scope: str, path: Path) -> None:
         comment = self._comments.at(path)

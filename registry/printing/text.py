@@ -56,6 +56,11 @@ class Comment:
             self.detached + other.detached, self.leading + other.leading, self.trailing + other.trailing
         )
 
+    @property
+    def lines(self) -> int:
+        """How many lines it has."""
+        return len(self.leading) + len(self.trailing) + sum(map(len, self.detached))
+
     def __str__(self) -> str:
         paragraphs = (*self.detached, self.leading, self.trailing)
         return " / ".join(" ".join(line.strip() for line in it) for it in paragraphs if it)
