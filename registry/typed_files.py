@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
@@ -108,8 +109,8 @@ def declaring_files(schema: SchemaVersion) -> dict[str, str]:
 
 
 def _file_name(service: TypedService, taken: set[str]) -> str:
-    """Names a service's file; no two differ by upper and lower case only."""
-    folder = service.name.scope.replace(".", "/")
+    """Names a service's file; no two differ by upper and lower case only, and Python can import each."""
+    folder = "/".join(f"{word}_" if iskeyword(word) else word for word in service.name.scope.split("."))
     stem = f"{folder}/{_HUMP.sub('_', service.name.name).lower()}_service"
     files = (f"{stem}{suffix}.proto" for suffix in suffixes())
     file = next(file for file in files if file.lower() not in taken)

@@ -220,6 +220,8 @@ def test_the_plain_case_reads_well() -> None:
     services = {service.type: service.name for service in typed_services(schema)}
     assert services["shop.v1.OrderPlaced"] == ServiceName(3, "shop.v1", "OrderPlaced")
     assert services["shop.v1.OrderPlaced.Line"].full == "tidegate.typed.v3.shop.v1.OrderPlaced_LineService"
+    (odd,) = service_files(version_of(a_file("shop.import.v1", "Landed")))
+    assert odd.name == "tidegate/typed/v3/shop/import_/v1/landed_service.proto"
     assert [file.name for file in service_files(schema)] == [
         "tidegate/typed/v3/shop/v1/http_request_seen_service.proto",
         "tidegate/typed/v3/shop/v1/order_placed_service.proto",

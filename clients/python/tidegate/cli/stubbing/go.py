@@ -39,11 +39,11 @@ func main() {{
 	client, ctx := typed.New{name}ServiceClient(connection), context.Background()
 	event := &{data}{{}} // set its fields here
 	batch := &typed.{batch}{{Topic: "{topic}", Events: []*typed.{event}{{{{Data: event}}}}}}
-	published, err := client.Publish{name}(ctx, &typed.{request}{{Batches: []*typed.{batch}{{batch}}}})
+	published, err := client.{publish}(ctx, &typed.{request}{{Batches: []*typed.{batch}{{batch}}}})
 	check(err)
 	fmt.Println(published)
 	earliest := tidegate.StartPosition_START_POSITION_EARLIEST
-	stream, err := client.Subscribe{name}(ctx, &tidegate.SubscribeRequest{{
+	stream, err := client.{subscribe}(ctx, &tidegate.SubscribeRequest{{
 		Topics: []string{{"{topic}"}},
 		Start:  &tidegate.SubscribeRequest_StartPosition{{StartPosition: earliest}},
 	}})
@@ -145,6 +145,8 @@ def _program(stream: Stream, plan: Plan, module: str) -> str:
         server=plan.server,
         topic=plan.topic,
         name=camel_case(stream.name),
+        publish=camel_case(f"Publish{stream.name}"),
+        subscribe=camel_case(f"Subscribe{stream.name}"),
         data="data." + camel_case("_".join(stream.data.names)),
         batch=camel_case(stream.batch),
         event=camel_case(stream.event),
