@@ -76,16 +76,15 @@ class Checks:
         return tuple(explained.values())
 
     async def affected(self, prepared: Prepared, subject: Subject, promise: Promise) -> list[AffectedReader]:
-        """Answers the readers that a candidate would break: the first, those that are alive before others."""
-        broken: list[AffectedReader] = []
+        """Answers the readers that a candidate would break, at most so many: those that are alive first."""
         readers = self._uses.readers(subject.name)
+        broken: list[AffectedReader] = []
         for version in sorted({reader.version for reader in readers}):
             judged = await self._reader_version(prepared, subject, promise, version)
             if judged is not None:
                 own = [reader for reader in readers if reader.version == version]
                 broken += await self._threads.compare(_broken, judged, own)
-        broken.sort(key=lambda it: (not it.reader.alive, it.reader.client_name))
-        return broken[:READERS_LISTED]
+        return sorted(broken, key=lambda it: _first(it.reader))[:READERS_LISTED]
 
     async def _reader_version(
         self, prepared: Prepared, subject: Subject, promise: Promise, version: int
@@ -105,6 +104,10 @@ class Checks:
         return needed
 
 
-def _broken(judged: ReaderVersion, readers: Iterable[Reader]) -> list[AffectedReader]:
-    found = ((reader, judged.broken(reader.types)) for reader in readers)
-    return [AffectedReader(reader, findings) for reader, findings in found if findings]
+def _broken(version: ReaderVersion, readers: Iterable[Reader]) -> list[AffectedReader]:
+    broken = sorted((it for it in readers if version.breaks(it.types)), key=_first)
+    return [AffectedReader(it, version.told(it.types)) for it in broken[:READERS_LISTED]]
+
+
+def _first(reader: Reader) -> tuple[bool, str, int]:
+    return not reader.alive, reader.client_name, reader.version

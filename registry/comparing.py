@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FINDINGS_KEPT = 20_000
 """How many findings of a kind are kept while versions are compared; others are only counted."""
 _Key = tuple[str, str, str]
+_Kept = tuple["Finding", int]
 
 
 class Comparison:
@@ -30,7 +31,7 @@ class Comparison:
     def __init__(self, candidate: Side, promise: Promise) -> None:
         self._candidate = candidate
         self._promise = promise
-        self._kept: dict[Verdict, dict[_Key, Finding]] = {Verdict.BREAKS: {}, Verdict.NOTICE: {}}
+        self._kept: dict[Verdict, dict[_Key, _Kept]] = {Verdict.BREAKS: {}, Verdict.NOTICE: {}}
         self._more = {Verdict.BREAKS: 0, Verdict.NOTICE: 0}
         self.against: list[int] = []
         """The versions that it was held against, as they came."""
@@ -40,7 +41,7 @@ class Comparison:
         for version in versions:
             self.against.append(version.version)
             for finding, verdict in judge(compare(version.side(), self._candidate), self._promise):
-                self._keep(replace(finding, against_version=version.version), verdict)
+                self._keep(finding, verdict, version.version)
 
     def count(self, verdict: Verdict) -> int:
         """Answers how many findings there are of a kind, kept or not."""
@@ -50,17 +51,17 @@ class Comparison:
         """Answers at most ``limit`` findings: those that break the promise first, then by path."""
         kinds = (Verdict.BREAKS,) if breaking_only else (Verdict.BREAKS, Verdict.NOTICE)
         ordered = (it for kind in kinds for it in sorted(self._kept[kind].values(), key=_place))
-        return list(islice(ordered, limit))
+        return [_against(*it) for it in islice(ordered, limit)]
 
     def notices(self, version: int, limit: int) -> list[Finding]:
         """Answers at most ``limit`` findings against one version that don't break the promise, by path."""
-        notices = (it for it in self._kept[Verdict.NOTICE].values() if it.against_version == version)
-        return sorted(notices, key=_place)[:limit]
+        notices = (it for it in self._kept[Verdict.NOTICE].values() if it[1] == version)
+        return [_against(*it) for it in sorted(notices, key=_place)[:limit]]
 
-    def _keep(self, finding: Finding, verdict: Verdict) -> None:
+    def _keep(self, finding: Finding, verdict: Verdict, version: int) -> None:
         kept, key = self._kept[verdict], (finding.rule_id, finding.path, finding.change)
         if key in kept or len(kept) < FINDINGS_KEPT:
-            kept[key] = finding
+            kept[key] = (finding, version)
         else:
             self._more[verdict] += 1
 
@@ -70,5 +71,10 @@ def explain_for(findings: Sequence[Finding], old: SchemaVersion, candidate: Side
     return explain(findings, old.side(), candidate)
 
 
-def _place(finding: Finding) -> tuple[str, str, int]:
-    return finding.path, finding.rule_id, -finding.against_version
+def _against(finding: Finding, version: int) -> Finding:
+    return replace(finding, against_version=version)
+
+
+def _place(kept: _Kept) -> tuple[str, str, int]:
+    finding, version = kept
+    return finding.path, finding.rule_id, -version

@@ -16,6 +16,7 @@ from registry.compat.files import compare_files
 from registry.compat.messages import compare_messages
 from registry.compat.pair import Pair
 from registry.compat.promise import Surface, Verdict, Way
+from registry.compat.reach import closure, holdings
 from registry.compat.reading import read_shape
 from registry.compat.services import compare_services
 from registry.compat.validate_rules import compare_rules
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
 
     from registry.compat.finding import Finding, Side
     from registry.compat.promise import Promise
-    from registry.compat.shape import Shape
 
 
-__all__ = ["compare", "explain", "judge", "reachable", "readable"]
+__all__ = ["compare", "explain", "judge", "readable"]
 
 
 def compare(old: Side, new: Side) -> list[Finding]:
@@ -61,7 +61,9 @@ def readable(writer: Side, reader: Side, type_name: str) -> bool:
     pair = Pair(read_shape(writer), read_shape(reader))
     if type_name not in pair.new.messages:
         return False
-    messages, enums = _reachable(pair.old, type_name)
+    held = closure([type_name], holdings(pair.old))
+    messages = held & pair.old.messages.keys()
+    enums = held - messages
     findings = (
         *compare_messages(pair, messages),
         *compare_enums(pair, enums),
@@ -69,15 +71,6 @@ def readable(writer: Side, reader: Side, type_name: str) -> bool:
         *compare_first_values(pair, messages),
     )
     return not any(_fails_to_read(it) for it in findings)
-
-
-def reachable(side: Side, type_names: Iterable[str]) -> tuple[set[str], set[str]]:
-    """Answers the messages and enums that a side has, and those that events of some types can hold."""
-    shape = read_shape(side)
-    held = set[str]()
-    for type_name in type_names:
-        held.update(*_reachable(shape, type_name))
-    return {*shape.messages, *shape.enums}, held
 
 
 def _structure(pair: Pair) -> Iterator[Finding]:
@@ -98,21 +91,3 @@ def _fails_to_read(finding: Finding) -> bool:
 def _is_implied(finding: Finding, verdict: Verdict, shown: Mapping[tuple[str, str], Verdict]) -> bool:
     by = RULES[finding.rule_id].implied_by
     return any(shown.get((finding.path, rule_id), Verdict.FINE) >= verdict for rule_id in by)
-
-
-def _reachable(shape: Shape, type_name: str) -> tuple[set[str], set[str]]:
-    """Answers the messages and enums that an event of a type can hold."""
-    extensions: dict[str, list[str]] = {}
-    for (extendee, _), field in shape.extensions.items():
-        extensions.setdefault(extendee, []).append(field.type_name)
-    messages, enums, waiting = set[str](), set[str](), [type_name]
-    while waiting:
-        name = waiting.pop()
-        message = shape.messages.get(name)
-        if message is None:
-            enums.add(name)
-        elif name not in messages:
-            messages.add(name)
-            waiting.extend(it.type_name for it in message.fields.values() if it.type_name)
-            waiting.extend(filter(None, extensions.get(name, ())))
-    return messages, enums
