@@ -1,0 +1,167 @@
+"""What subscribers send and are sent, between the contract's messages and plain values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidegate.v1 import event_service_pb2 as pb
+from tidegate.v1 import subscription_pb2 as frames
+
+from gateway.frames import (
+    DEFAULT_HEARTBEAT,
+    MAX_HEARTBEAT,
+    MIN_HEARTBEAT,
+    CaughtUp,
+    DrainingFrame,
+    Frame,
+    Gap,
+    Heartbeat,
+    Opened,
+    Subscribing,
+)
+from registry.errors import InvalidRequest
+from registry.names import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from google.protobuf.duration_pb2 import Duration
+    from tidegate.v1.schema_pb2 import SchemaReference
+
+    from registry.typed import TypedService
+
+ALL_TOPICS = ">"
+MAX_CLIENT_NAME, MAX_BUILT_WITH = 255, 100
+"""Bytes of a reader's name, and schema versions that it names."""
+LATEST_TIME = 2**63 - 1
+"""The last time that the log can name, in nanoseconds: it lies in the year 2262."""
+
+
+def read_subscribing(raw: bytes, typed: TypedService | None = None) -> Subscribing:
+    """Reads a ``SubscribeRequest``, to EventService or to a typed service.
+
+    Raises:
+        InvalidRequest: It does not parse, or a field has a value that it can't have.
+    """
+    wanted = _subscribing(raw)
+    return _typed(wanted, typed) if typed else wanted
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """Answers a frame as a ``SubscribeResponse``; one of batches is one already."""
+    return frame if isinstance(frame, bytes) else _encode(frame)
+
+
+def _subscribing(raw: bytes) -> Subscribing:
+    try:
+        request = pb.SubscribeRequest.FromString(raw)
+    except Exception as error:  # DecodeError, or what protobuf raises for invalid UTF-8
+        raise InvalidRequest("request", "the bytes are no SubscribeRequest") from error
+    start = request.WhichOneof("start")
+    if request.start_position not in pb.StartPosition.values():
+        raise InvalidRequest("start_position", f"{request.start_position} is no value of StartPosition")
+    if request.on_gap not in pb.OnGap.values():
+        raise InvalidRequest("on_gap", f"{request.on_gap} is no value of OnGap")
+    return Subscribing(
+        topics=tuple(request.topics),
+        types=tuple(request.types),
+        from_sequence=request.from_sequence if start == "from_sequence" else None,
+        from_time=_nanoseconds(request) if start == "from_time" else None,
+        earliest=request.start_position == pb.START_POSITION_EARLIEST,
+        end_sequence=request.end_sequence,
+        skip_gaps=request.on_gap == pb.ON_GAP_SKIP,
+        heartbeat=_heartbeat(request.heartbeat_interval)
+        if request.HasField("heartbeat_interval")
+        else DEFAULT_HEARTBEAT,
+        client_name=_client_name(request.reader.client_name),
+        built_with=_built_with(request.reader.built_with),
+    )
+
+
+def _client_name(name: str) -> str:
+    if (size := len(name.encode())) > MAX_CLIENT_NAME:
+        raise InvalidRequest(
+            "reader.client_name", f"has {size:,} bytes; at most {MAX_CLIENT_NAME} are allowed"
+        )
+    if not name.isprintable():
+        raise InvalidRequest("reader.client_name", "holds characters that can't be printed")
+    return name
+
+
+def _built_with(references: Sequence[SchemaReference]) -> dict[str, int]:
+    if len(references) > MAX_BUILT_WITH:
+        raise InvalidRequest(
+            "reader.built_with", f"names {len(references):,} versions; at most {MAX_BUILT_WITH} are allowed"
+        )
+    built_with: dict[str, int] = {}
+    for index, reference in enumerate(references):
+        path = f"reader.built_with[{index}]"
+        if not reference.version:
+            raise InvalidRequest(f"{path}.version", "must name the version that the reader was built with")
+        if reference.subject in built_with:
+            raise InvalidRequest(f"{path}.subject", f"subject {shown(reference.subject)!r} is named twice")
+        built_with[reference.subject] = reference.version
+    return built_with
+
+
+def _typed(wanted: Subscribing, typed: TypedService) -> Subscribing:
+    """Answers what is wanted of a typed service; it has no other type than its own."""
+    for index, event_type in enumerate(wanted.types):
+        if event_type != typed.type:
+            raise InvalidRequest(
+                f"types[{index}]",
+                f"is {shown(event_type)!r}, but this service is for {typed.type} alone: leave it out, or "
+                f"subscribe with tidegate.v1.EventService",
+            )
+    return replace(
+        wanted,
+        topics=wanted.topics or (ALL_TOPICS,),
+        types=(typed.type,),
+        built_with={typed.subject: typed.version},
+    )
+
+
+def _nanoseconds(request: pb.SubscribeRequest) -> int:
+    moment = request.from_time
+    if not (0 <= moment.nanos < 1_000_000_000 and 0 <= moment.seconds < 253_402_300_800):
+        raise InvalidRequest("from_time", "must be a time from 1970-01-01 to 9999-12-31")
+    return min(moment.seconds * 1_000_000_000 + moment.nanos, LATEST_TIME)
+
+
+def _heartbeat(interval: Duration) -> float:
+    seconds = interval.seconds + interval.nanos / 1e9
+    if not MIN_HEARTBEAT <= seconds <= MAX_HEARTBEAT:
+        raise InvalidRequest("heartbeat_interval", f"is {seconds:g} s; must be 100 ms to 1 hour")
+    return seconds
+
+
+def _encode(frame: Opened | Heartbeat | CaughtUp | Gap | DrainingFrame) -> bytes:
+    response = pb.SubscribeResponse()
+    match frame:
+        case Opened():
+            response.opened.position = frame.position
+            response.opened.head_sequence = frame.head
+            response.opened.heartbeat_interval.FromMicroseconds(round(frame.heartbeat * 1e6))
+        case Heartbeat():
+            _encode_heartbeat(frame, response.heartbeat)
+        case CaughtUp():
+            response.caught_up.SetInParent()
+            response.caught_up.position = frame.position
+        case Gap():
+            response.gap.first_sequence = frame.first_sequence
+            response.gap.last_sequence = frame.last_sequence
+            response.gap.topics.extend(frame.topics)
+            response.gap.cause = frames.GapCause.Value(f"GAP_CAUSE_{frame.cause.name}")  # type: ignore[assignment]
+        case DrainingFrame():
+            response.draining.position = frame.position
+            response.draining.reconnect_after.FromMicroseconds(round(frame.reconnect_after * 1e6))
+    return response.SerializeToString()
+
+
+def _encode_heartbeat(frame: Heartbeat, heartbeat: frames.Heartbeat) -> None:
+    heartbeat.position = frame.position
+    heartbeat.head_sequence = frame.head
+    heartbeat.lag.FromNanoseconds(round(frame.lag * 1e9))
+    heartbeat.lag_batches = frame.lag_batches
+    heartbeat.time.FromNanoseconds(frame.now)
