@@ -113,7 +113,11 @@ BAD_INPUTS = {
         ["'shop.v1.OrderPlacd'", PLACED],
     ),
     "an unknown version": Bad(
-        [batch(ORDERS, GOOD, version=7)], "NOT_FOUND", "SCHEMA_VERSION_NOT_FOUND", [], ["version 7", "latest version is 1"]
+        [batch(ORDERS, GOOD, version=7)],
+        "NOT_FOUND",
+        "SCHEMA_VERSION_NOT_FOUND",
+        [],
+        ["version 7", "latest version is 1"],
     ),
     "a type that the topic does not accept": Bad(
         [batch("shop.narrow", GOOD)],
