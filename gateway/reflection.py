@@ -6,6 +6,7 @@ any version, and event types themselves, are answered when they are asked for by
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict, deque
 from functools import cached_property
 from importlib import import_module
@@ -21,15 +22,16 @@ from grpc_reflection.v1alpha import reflection_pb2 as pb
 
 from gateway.reflected_files import OwnFiles, SchemaFiles, version_of_file
 from gateway.status import status_code
-from gateway.typed_service import find_service
+from gateway.typed_service import find_service, services_of
 from registry.errors import EventTypeNotFound, SchemaVersionNotFound, SubjectNotFound, TidegateError
-from registry.typed import possible_services, typed_services
+from registry.typed import possible_services
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from gateway.topics import Topics
     from registry.registry import Registry
+    from registry.schema import SchemaVersion
 
     Context = grpc.aio.ServicerContext[Any, Any]
     Files = OwnFiles | SchemaFiles
@@ -53,6 +55,7 @@ class Reflection:
         self._topics = topics
         self._registry = registry
         self._kept: OrderedDict[tuple[str, int], SchemaFiles] = OrderedDict()
+        self._making = asyncio.Lock()
 
     @cached_property
     def _own(self) -> OwnFiles:
@@ -118,9 +121,10 @@ class Reflection:
                 versions = await self._registry.list_versions(subject, after=latest - 1, limit=1)
             except SubjectNotFound:
                 continue
-            for service in (service for schema in versions for service in typed_services(schema)):
-                if "" in types or service.type in types:
-                    yield service.name.full
+            for schema in versions:
+                for service in await services_of(schema):
+                    if "" in types or service.type in types:
+                        yield service.name.full
 
     async def _declaring(self, symbol: str) -> Files:
         """Answers the files in which a symbol is declared, if it is anywhere."""
@@ -139,7 +143,7 @@ class Reflection:
                 schema = await self._registry.get_by_type(symbol.rsplit(".", levels)[0])
             except EventTypeNotFound:
                 continue
-            return self._keep(SchemaFiles(schema))
+            return await self._files(schema.subject, schema.version)
         return self._own
 
     async def _holding(self, name: str) -> Files:
@@ -151,9 +155,12 @@ class Reflection:
         kept = self._kept.get((subject, version))
         if kept:
             self._kept.move_to_end((subject, version))
-        return kept or self._keep(SchemaFiles(await self._registry.get(subject, version)))
+        return kept or await self._made(await self._registry.get(subject, version))
 
-    def _keep(self, files: SchemaFiles) -> SchemaFiles:
+    async def _made(self, schema: SchemaVersion) -> SchemaFiles:
+        """Makes the files of a version, which are kept; on a thread, one at a time: it may take 0.2 s."""
+        async with self._making:
+            files = await asyncio.to_thread(SchemaFiles, schema)
         self._kept[files.subject, files.version] = files
         while len(self._kept) > 1 and sum(kept.size for kept in self._kept.values()) > KEPT_BYTES:
             self._kept.popitem(last=False)
