@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2
 from hypothesis import given
@@ -22,7 +23,6 @@ from tests.typed_stubs import pool_of, reflect, reflected_files, reflected_stub
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from google.protobuf.descriptor_pool import DescriptorPool
 
     from tests.shop import Shop
@@ -265,6 +265,7 @@ async def run(*command: str) -> str:
 SUBSCRIBE = {"topics": [ORDERS], "startPosition": "START_POSITION_EARLIEST", "endSequence": "2"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the packaged grpcurl is built for Linux")
 async def test_grpcurl_lists_describes_and_subscribes(shop: Shop) -> None:
     """grpcurl, with nothing but the address, shows typed services and events, and publishes."""
     grpcurl = str(TOOLS / "grpcurl"), "-plaintext"
