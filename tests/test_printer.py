@@ -22,6 +22,7 @@ from registry.errors import LimitExceeded
 from registry.printer import print_files
 from registry.printing.literals import quoted, quoted_bytes
 from registry.supplied import is_supplied_name, supplied_set
+from tests.compat_cases import CASES
 from tests.generated_schemas import Schema, schemas
 from tests.schema_drawing import Drawing
 from tests.schema_surgery import messages
@@ -94,11 +95,15 @@ def assert_same(first: bytes, second: bytes) -> None:
         assert str(one) == str(other)
 
 
+def cases(moment: str) -> dict[str, str]:
+    return {name: text for case in CASES for name, text in case.sources(moment).items()}
+
+
 SOURCES = {
     "our contract": lambda: texts_below(TESTS.parent / "proto", "**/*.proto"),
     "the language": lambda: texts_below(TESTS, "language/*.proto"),
-    "compatible cases": lambda: texts_below(TESTS, "compat/*/before.proto"),
-    "incompatible cases": lambda: texts_below(TESTS, "compat/*/after.proto"),
+    "cases before": lambda: cases("before"),
+    "cases after": lambda: cases("after"),
     "the example": lambda: texts_below(TESTS.parent / "examples" / "flights" / "schema" / "v1", "*.proto"),
 }
 
