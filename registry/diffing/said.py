@@ -110,7 +110,7 @@ class Speaker:
             _within(_member_line(each, made, syntax, names), each, oneof, names)
             for names, oneof in zip((self._shown, self._common), oneofs, strict=True)
         )
-        own = [Leaf(it.name, str(it.value)) for it in own_options(each, at_home=made is not None) if it.name]
+        own = [Leaf(it.name, str(it.value)) for it in own_options(each, made) if it.name]
         leaves_ = {it.path: (it, it.text) for it in own} | self.leaves(each.options)
         return Said(shown, common, leaves_, comment)
 

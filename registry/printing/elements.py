@@ -159,26 +159,24 @@ class Elements:
     ) -> None:
         name, index = member
         field = (members.fields if name == "fields" else members.extensions)[index]
-        path, scope = (*paths[name], index), within(members.scope, field.name)
-        comment = self._comments.at(path)
+        path = (*paths[name], index)
         label = say.label_of(field, self._syntax) if label is None else label
         home = members.made.get(member)
         if home is not None and field.type == FieldDescriptorProto.TYPE_GROUP:
-            self._group(field, label, (members, home), comment, (*paths["types"], home))
+            self._group(field, label, (members, home), self._comments.at(path), (*paths["types"], home))
             return
-        made: list[Option] = []
-        if home is not None:
-            head = say.map_text(members.types[home], members.scope, self._names)
-            if say.is_odd_entry(members.types[home]):
-                made.append(Option(0, "", "", "what the entries of this map say of themselves"))
-        else:
-            head = f"{label}{say.type_text(field, members.scope, self._names)}"
+        entry = members.types[home] if home is not None else None
+        kind = (
+            say.map_text(entry, members.scope, self._names)
+            if entry is not None
+            else f"{label}{say.type_text(field, members.scope, self._names)}"
+        )
         self._statements.statement(
-            f"{head} {field.name} = {field.number}",
+            f"{kind} {field.name} = {field.number}",
             field.options,
-            scope=scope,
-            first=[*own_options(field, at_home=home is not None), *made],
-            comment=comment,
+            scope=within(members.scope, field.name),
+            first=own_options(field, entry),
+            comment=self._comments.at(path),
         )
 
     def _group(
@@ -188,7 +186,7 @@ class Elements:
         message, scope = members.types[home], within(members.scope, field.name)
         head = f"{label}group {message.name} = {field.number}"
         comment = comment + self._comments.at(path)
-        first = own_options(field, at_home=True)
+        first = own_options(field, message)
         self._statements.statement(head, field.options, scope=scope, first=first, end=" {", comment=comment)
         self._body(message, within(members.scope, message.name), path)
 
@@ -244,12 +242,12 @@ def _run(members: Declared, step: Step) -> tuple[str, str]:
     return step.list, members.extensions[step.index].extendee if step.list == "extensions" else ""
 
 
-def own_options(field: Any, *, at_home: bool) -> list[Option]:
-    """Answers what of a field is written as options but is none.
+def own_options(field: Any, made: Any) -> list[Option]:
+    """Answers what of a field is written as options but is none, and what of it can't be written.
 
     Args:
         field: The field.
-        at_home: Whether its type is made by it: a map's entries or a group's body.
+        made: The type that protoc makes for it: a map's entries or a group's body; None if it makes none.
     """
     found = []
     if field.HasField("default_value"):
@@ -257,6 +255,8 @@ def own_options(field: Any, *, at_home: bool) -> list[Option]:
     if field.HasField("json_name") and field.json_name != say.default_json_name(field.name):
         why = "a JSON name of an extension" if field.extendee else ""
         found.append(Option(0, "json_name", quoted(field.json_name), why))
-    if field.type == FieldDescriptorProto.TYPE_GROUP and not at_home:
+    if field.type == FieldDescriptorProto.TYPE_GROUP and made is None:
         found.append(Option(0, "", "", "a group of a message that is declared elsewhere"))
+    elif field.type != FieldDescriptorProto.TYPE_GROUP and made is not None and say.is_odd_entry(made):
+        found.append(Option(0, "", "", "what the entries of this map say of themselves"))
     return found
