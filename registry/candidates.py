@@ -70,7 +70,7 @@ class Candidates:
         references = await self.resolve(candidate.references)
         referenced = await self._referenced(subject, references)
         compiled = await self._compile(candidate, referenced)
-        return Prepared(compiled, references, candidate.sources and dict(candidate.sources))
+        return Prepared(compiled, references, _own_sources(candidate, compiled))
 
     async def resolve(self, references: Sequence[SchemaReference]) -> tuple[SchemaReference, ...]:
         """Answers the references with the numbers of the versions that they mean, sorted.
@@ -99,6 +99,13 @@ class Candidates:
         return await self._threads.compile(
             compile_descriptor_set, candidate.descriptor_set, self._limits, referenced
         )
+
+
+def _own_sources(candidate: Candidate, compiled: Compiled) -> Mapping[str, str] | None:
+    """Answers the sources without those that gave way to supplied or referenced files."""
+    if candidate.sources is None:
+        return None
+    return {name: candidate.sources[name] for name in compiled.own_files}
 
 
 def gather(versions: Sequence[SchemaVersion]) -> Referenced:

@@ -82,7 +82,8 @@ class SchemaVersion:
         fingerprint: SHA-256 of its canonical descriptors in hexadecimal digits; equal for equal schemas.
         descriptor_set: A serialized ``FileDescriptorSet`` with all imports, each file behind those that
             it imports. Empty in listings.
-        sources: From file name to text as registered; None if a descriptor set was, and in listings.
+        sources: From name of an own file to its text as registered; None if a descriptor set was, and in
+            listings.
         own_files: Names of its own files, sorted: neither supplied by the registry nor of a reference.
         references: The versions of other subjects that it was registered with, sorted.
         source_info: Serialized ``FileDescriptorSet`` whose files have a name and ``source_code_info`` alone:

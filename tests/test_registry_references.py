@@ -99,6 +99,15 @@ def own_file(descriptor_set: bytes) -> list[object]:
     return [it for it in FileDescriptorSet.FromString(descriptor_set).file if it.name == "tax.proto"]
 
 
+async def test_sources_are_kept_of_own_files_alone(registry: Registry) -> None:
+    """What was sent under the name of a supplied or referenced file is no part of the schema, and not kept."""
+    assert MONEY.sources
+    assert TAX.sources
+    sent = Candidate({**TAX.sources, **MONEY.sources, "google/protobuf/any.proto": "nothing"})
+    made = await registry.register("tax", referring(sent, ("money", 1)))
+    assert made.schema.sources == TAX.sources
+
+
 async def test_a_copy_of_its_own_is_another_schema(registry: Registry) -> None:
     """Files that are sent are own, and their types belong to somebody already: the error says to refer."""
     assert MONEY.sources
