@@ -100,7 +100,7 @@ def own_file(descriptor_set: bytes) -> list[object]:
 
 
 async def test_sources_are_kept_of_own_files_alone(registry: Registry) -> None:
-    """What was sent under the name of a supplied or referenced file is no part of the schema, and not kept."""
+    """What was sent under the name of a supplied or referenced file is no part of the schema."""
     assert MONEY.sources
     assert TAX.sources
     sent = Candidate({**TAX.sources, **MONEY.sources, "google/protobuf/any.proto": "nothing"})
