@@ -73,7 +73,7 @@ async def test_a_refusal_says_what_changed_for_whom_and_what_to_write(registry: 
     field = told["FIELD_WIRE_COMPATIBLE_TYPE"]
     assert field.field == "shop.v1.Order.a"
     assert "int32 to string: " in field.description
-    assert "keep `int32 a = 1;`" in field.description
+    assert "keep `int32 a = 1;`; add `string a_string = 3;` beside it" in field.description
     assert "reserved 2;" in told["FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED"].description
     assert "not BACKWARD WIRE compatible with version 1 of subject 'shop'" in str(error)
     shown = next(it for it in error.explained if it.rule_id == "FIELD_WIRE_COMPATIBLE_TYPE")

@@ -152,7 +152,7 @@ class _MessagePair:
 
     @cached_property
     def _room(self) -> Room:
-        return Room(self._new, self._pair.new)
+        return Room(self._new, self._old, self._pair.new)
 
 
 def _required(

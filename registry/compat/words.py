@@ -39,10 +39,14 @@ def declaration(
 
 
 class Room:
-    """What is still free in a message. Worked out once: a message may have tens of thousands of fields."""
+    """What is free in a message, and was in an older version of it: its names and numbers stay reserved.
 
-    def __init__(self, message: MessageShape, shape: Shape) -> None:
+    Worked out once: a message may have tens of thousands of fields.
+    """
+
+    def __init__(self, message: MessageShape, older: MessageShape, shape: Shape) -> None:
         self._message = message
+        self._older = older
         self._shape = shape
 
     def declared(self, field: FieldShape, shape: Shape) -> str:
@@ -62,11 +66,12 @@ class Room:
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        return self._message.reserved_names | {it.name for it in self._message.fields.values()}
+        fields = (*self._message.fields.values(), *self._older.fields.values())
+        return self._message.reserved_names | {it.name for it in fields}
 
     @cached_property
     def _number(self) -> int:
-        fields = self._message.fields
+        fields = {**self._message.fields, **self._older.fields}
         taken = (_OF_PROTOBUF, *(Span(it, it) for it in fields))
         spans = (*taken, *self._message.reserved.spans, *self._message.extendable.spans)
         number = Numbers(spans).first_free(max(fields, default=0) + 1)
