@@ -48,10 +48,14 @@ def split_files(descriptor_set: bytes) -> Sequence[bytes]:
 
 
 class _KeptFiles:
-    """Shapes by the bytes of their file, the latest ones last. Safe to use from several threads."""
+    """Shapes by the bytes of their file, the latest ones last. Safe to use from several threads.
+
+    What is equal in two versions of a file is the same object, so that comparisons pass it by at a glance.
+    """
 
     def __init__(self) -> None:
         self._shapes: dict[bytes, FileShape | None] = {}
+        self._latest: dict[str, FileShape] = {}
         self._bytes = 0
         self._lock = Lock()
 
@@ -62,18 +66,24 @@ class _KeptFiles:
                 self._shapes[data] = shape = self._shapes.pop(data)
                 return shape
         shape = _read(data)
+        if shape and (before := self._latest.get(shape.name)):
+            shape = shape.sharing(before)
         with self._lock:
             self._keep(data, shape)
         return shape
 
     def _keep(self, data: bytes, shape: FileShape | None) -> None:
+        if shape:
+            self._latest[shape.name] = shape
         if data not in self._shapes:
             self._shapes[data] = shape
             self._bytes += len(data)
         while self._bytes > KEPT_BYTES:
             oldest = next(iter(self._shapes))
-            del self._shapes[oldest]
+            gone = self._shapes.pop(oldest)
             self._bytes -= len(oldest)
+            if gone and self._latest.get(gone.name) is gone:
+                del self._latest[gone.name]
 
 
 _kept = _KeptFiles()

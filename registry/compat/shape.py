@@ -1,18 +1,20 @@
 """A schema as plain values: what of its descriptors decides how data is written, read and compiled.
 
-``reading`` makes shapes, the rules compare them. Equal files share one shape, so that most of a comparison
-is a look at identities.
+``reading`` makes shapes, the rules compare them. Equal files share one shape, and so do equal elements
+of a file's versions: most of a comparison is a look at identities.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+_Element = TypeVar("_Element")
 
 
 class Cardinality(Enum):
@@ -54,6 +56,12 @@ class Numbers:
             else:
                 self._spans.append(span)
         self._firsts = [span.first for span in self._spans]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Numbers) and self._spans == other._spans
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._spans))
 
     @property
     def spans(self) -> Sequence[Span]:
@@ -224,6 +232,11 @@ class FileShape:
     services: Mapping[str, Mapping[str, MethodShape]]
     extensions: Mapping[str, FieldShape]
 
+    def sharing(self, other: FileShape) -> FileShape:
+        """Answers it with the very objects of another one's messages and enums where they are equal."""
+        messages, enums = _shared(self.messages, other.messages), _shared(self.enums, other.enums)
+        return replace(self, messages=messages, enums=enums)
+
     def nested_name(self, full_name: str) -> str:
         """Answers a name of an element within the package."""
         return full_name[len(self.package) + 1 :] if self.package else full_name
@@ -252,3 +265,7 @@ class Shape:
     messages: Mapping[str, MessageShape]
     enums: Mapping[str, EnumShape]
     extensions: Mapping[tuple[str, int], FieldShape]
+
+
+def _shared(own: Mapping[str, _Element], others: Mapping[str, _Element]) -> dict[str, _Element]:
+    return {name: others[name] if others.get(name) == it else it for name, it in own.items()}
