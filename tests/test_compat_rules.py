@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.compat.engine import compare, judge
 from registry.compat.finding import Side
-from registry.compat.promise import Surface, Way
+from registry.compat.promise import Direction, Promise, Surface, Verdict, Way
 from registry.compat.validate_rules import compare_rules
 from registry.compiling.compiler import compile_sources
 from tests.compat_cases import CASES, Case
@@ -67,6 +68,49 @@ def test_what_rules_suggest_breaks_nothing() -> None:
         for version, texts in (("1", old), ("2", new))
     ]
     assert compare_rules(*sides) == []
+
+
+SUGGESTED = re.compile(r"(?:add|on a new field:) `([^`]* = [0-9]+[^`]*;)`")
+
+
+def order(*fields: str) -> str:
+    """A message of these fields."""
+    imports = 'import "buf/validate/validate.proto";'
+    return f'syntax = "proto3"; package o; {imports} message Order {{ {" ".join(fields)} }}'
+
+
+def test_all_that_is_suggested_can_be_written_at_once() -> None:
+    """New fields that findings suggest, of types and of rules, get in nobody's way: not in JSON either."""
+    rule = "(buf.validate.field).int32"
+    rest = "int32 tS_tring = 7; reserved 9 to 12;"
+    before = order(
+        "int32 t = 1; int32 u = 2; int32 v = 3;", f"int32 w = 4 [{rule}.gt = 0]; int32 x = 5;", rest
+    )
+    after = order(
+        "string t = 1; string u = 2; repeated int32 v = 3;",
+        f"int32 w = 4 [{rule}.gt = 2]; int32 x = 5 [{rule}.lt = 9];",
+        rest,
+    )
+    old, new = (side("1", compile_sources({"e.proto": it}).descriptor_set) for it in (before, after))
+    pasted = [SUGGESTED.search(it.suggestion) for it in compare(old, new)]
+    fields = {it[1] for it in pasted if it}
+    assert len(fields) == 5
+    merged = before.removesuffix("}") + " ".join(fields) + "}"
+    result = side("2", compile_sources({"e.proto": merged}).descriptor_set)
+    judged = judge(compare(old, result), Promise(Direction.FULL, Surface.SOURCE))
+    assert {(it.rule_id, verdict) for it, verdict in judged} == {("FIELD_NO_ADD", Verdict.NOTICE)}
+
+
+def test_a_message_without_a_number_left_is_told_so() -> None:
+    """Where all numbers are taken or reserved, nothing is suggested that could not be declared."""
+    old, new = (
+        side("1", compile_sources({"e.proto": order(f"{it} t = 1;", "reserved 2 to max;")}).descriptor_set)
+        for it in ("int32", "string")
+    )
+    (finding,) = (it for it in compare(old, new) if it.rule_id == "FIELD_WIRE_COMPATIBLE_TYPE")
+    assert finding.suggestion == (
+        "keep `int32 t = 1;`; no number is left for another field, so declare another message that has it"
+    )
 
 
 def renamed(case: Case, package: str) -> str:

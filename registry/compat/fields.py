@@ -70,6 +70,8 @@ class FieldPair:
         if self.old.type == "group":
             kept = "keep its encoding, that of a group"
         added = self.room.replacement(self.new)
+        if not added:
+            return f"{kept}; no number is left for another field, so declare another message that has it"
         return f"{kept}; add `{added}` beside it, and mark `{self.old.name}` deprecated"
 
     def _cardinality(self, instead: str) -> Iterator[Finding]:

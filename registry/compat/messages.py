@@ -91,10 +91,10 @@ class _MessagePair:
 
     def _reserve(self, field: FieldShape, instead: str) -> str:
         new = self._new
-        if field.name in self._numbers:
-            lines = reserve(field.number, [field.name], new.syntax)
-            return f"{instead}; or name the new field otherwise, and add `{lines}` to message {new.name}"
         number = None if field.number in new.reserved else field.number
+        if field.name in self._numbers:
+            lines = reserve(number, [field.name], new.syntax)
+            return f"{instead}; or name the new field otherwise, and add `{lines}` to message {new.name}"
         names = [] if field.name in new.reserved_names else [field.name]
         return f"add `{reserve(number, names, new.syntax)}` to message {new.name}"
 

@@ -191,9 +191,13 @@ def _next_number(message: DescriptorProto) -> int:
     numbers = [it.number for it in message.field]
     numbers += [it.end - 1 for it in message.reserved_range]
     numbers += [it.end - 1 for it in message.extension_range]
-    free = max(numbers, default=0) + 1
-    free = _OWN_NUMBERS.stop if free in _OWN_NUMBERS else free
-    return free if free <= _MOST_NUMBERS else 0
+    return usable_number(max(numbers, default=0) + 1)
+
+
+def usable_number(number: int) -> int:
+    """Answers the first number from ``number`` on that Protobuf leaves to fields; 0 if there is none."""
+    number = _OWN_NUMBERS.stop if number in _OWN_NUMBERS else number
+    return number if number <= _MOST_NUMBERS else 0
 
 
 def _field(

@@ -10,10 +10,11 @@ is allowed no more or now (``rule_changes``, ``rule_choices``), and the words fo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from registry.compat.reading import split_files
-from registry.compat.rule_carriers import RULES_TAG, is_supplied, knows_rules, read_rule_file
+from registry.compat.rule_carriers import RULES_TAG, is_supplied, knows_rules, read_rule_file, usable_number
 from registry.compat.rule_changes import NO_DEMAND, RuledField, field_changes, message_changes
 from registry.compat.rule_choices import compare_choices, exclusive_fields
 from registry.compat.rule_options import Declared
@@ -99,11 +100,15 @@ class _Comparison:
         yield from message_changes(old, new)
         yield from compare_choices(old, new)
         choices = exclusive_fields(old), exclusive_fields(new)
+        free = _first_free(old, new)
         for number in {**old.fields, **new.fields}:
             before, after = old.fields.get(number), new.fields.get(number)
             if self._may_differ(before, after) or (number in choices[0]) != (number in choices[1]):
                 was = self._before.field(before, old, choices[0])
-                yield from field_changes(was, self._after.field(after, new, choices[1]), new)
+                now = self._after.field(after, new, choices[1])
+                found = list(field_changes(was, now, replace(new, next_number=free)))
+                free = usable_number(free + 1) if free and found else free
+                yield from found
 
     def _may_differ(self, old: FieldCarrier | None, new: FieldCarrier | None) -> bool:
         if not any(it is not None and RULES_TAG in it.options for it in (old, new)):
@@ -111,6 +116,16 @@ class _Comparison:
         if old != new or old is None or self._redefined:
             return True
         return any(it.type_name in self._enums for it in (old, *old.entry))
+
+
+def _first_free(old: MessageCarrier, new: MessageCarrier) -> int:
+    """Answers a number for a new field, behind those that changed types suggest; 0 if there is none."""
+    others = [(was, new.fields[number]) for number, was in old.fields.items() if number in new.fields]
+    retyped = sum(
+        (it.kind, it.type_name, it.repeated) != (was.kind, was.type_name, was.repeated) for was, it in others
+    )
+    known = all((old.next_number, new.next_number))
+    return usable_number(max(old.next_number, new.next_number) + retyped) if known else 0
 
 
 def _definitions(files: Iterable[RuleFile]) -> dict[tuple[str, int], tuple[str, bytes]]:

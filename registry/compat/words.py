@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from registry.compat.shape import Cardinality, Numbers, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from registry.compat.shape import EnumShape, FieldShape, MessageShape, Shape
 
@@ -48,34 +48,56 @@ class Room:
         self._message = message
         self._older = older
         self._shape = shape
+        self._given: dict[int, int] = {}
 
     def declared(self, field: FieldShape, shape: Shape) -> str:
         """Answers how a field of an older shape was declared in the message."""
         return declaration(field, self._message, shape)
 
     def replacement(self, field: FieldShape) -> str:
-        """Answers the declaration of a new field that is as ``field`` is, but for its name and number."""
-        name = self._name(field)
-        return declaration(field, self._message, self._shape, name=name, number=self._number)
+        """Answers the declaration of a new field that is as ``field`` is, but for its name and number.
+
+        Each field gets a number of its own, so that all that is suggested can be written at once. Empty if
+        the message has no number left.
+        """
+        number = self._given.get(field.number) or next(self._free, 0)
+        if not number:
+            return ""
+        self._given[field.number] = number
+        return declaration(field, self._message, self._shape, name=self._name(field), number=number)
 
     def _name(self, field: FieldShape) -> str:
         is_map = field.cardinality is Cardinality.MAP
         kind = "map" if is_map else field.type_name.rpartition(".")[2].lower() or field.type
         names = (f"{field.name}_{kind}{index or ''}" for index in range(len(self._names) + 1))
-        return next(name for name in names if name not in self._names)
+        return next(name for name in names if _squeezed(name) not in self._names)
 
     @cached_property
     def _names(self) -> frozenset[str]:
         fields = (*self._message.fields.values(), *self._older.fields.values())
-        return self._message.reserved_names | {it.name for it in fields}
+        names = (*self._message.reserved_names, *(it.name for it in fields), *(it.json_name for it in fields))
+        return frozenset(map(_squeezed, names))
 
     @cached_property
-    def _number(self) -> int:
+    def _free(self) -> Iterator[int]:
         fields = {**self._message.fields, **self._older.fields}
         taken = (_OF_PROTOBUF, *(Span(it, it) for it in fields))
         spans = (*taken, *self._message.reserved.spans, *self._message.extendable.spans)
-        number = Numbers(spans).first_free(max(fields, default=0) + 1)
-        return number if number <= HIGHEST_NUMBER else Numbers(spans).first_free(1)
+        return _numbers_beside(Numbers(spans), max(fields, default=0))
+
+
+def _numbers_beside(taken: Numbers, last: int) -> Iterator[int]:
+    """Answers the numbers that are free, first those behind ``last``."""
+    for first, end in ((last + 1, HIGHEST_NUMBER), (1, last)):
+        number = taken.first_free(first)
+        while number <= end:
+            yield number
+            number = taken.first_free(number + 1)
+
+
+def _squeezed(name: str) -> str:
+    """Answers what tells a name from others in JSON, where ``unit_price`` is ``unitPrice``."""
+    return name.replace("_", "").lower()
 
 
 def seen_when_absent(field: FieldShape, shape: Shape) -> str:
