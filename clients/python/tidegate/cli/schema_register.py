@@ -55,9 +55,10 @@ def register(server: str, /, *, message: str, version: int | None, as_json: bool
             return await client.register(
                 candidate.subject, **candidate.arguments(), message=message, version=version or 0
             )
-        except _EXPLAINED:
-            await _explain(client, candidate)
-            raise
+        except _EXPLAINED as refusal:
+            if not await _explain(client, candidate):
+                raise
+            raise click.ClickException(f"nothing was registered ({refusal.reason})") from refusal
 
     answer = run(server, try_it)
     if as_json:
@@ -66,13 +67,14 @@ def register(server: str, /, *, message: str, version: int | None, as_json: bool
         click.echo(_describe(answer))
 
 
-async def _explain(client: AsyncClient, candidate: Candidate) -> None:
-    """Writes to stderr what a check says; the refusal that follows says enough if there is no check."""
+async def _explain(client: AsyncClient, candidate: Candidate) -> bool:
+    """Writes to stderr what a check says; tells if there was one: else the refusal must say it all."""
     try:
         found = await client.check_schema(candidate.subject, **candidate.arguments())
     except TidegateError:
-        return
+        return False
     write_text(Outcome(candidate.subject, found.report, paths=candidate.sources.paths), err=True)
+    return True
 
 
 def _describe(answer: schema_service_pb2.RegisterSchemaResponse) -> str:

@@ -46,6 +46,7 @@ func main() {{
 	stream, err := client.{subscribe}(ctx, &tidegate.SubscribeRequest{{
 		Topics: []string{{"{topic}"}},
 		Start:  &tidegate.SubscribeRequest_StartPosition{{StartPosition: earliest}},
+		Reader: &tidegate.ReaderInfo{{ClientName: "example"}}, // so that `tidegate schema readers` knows it
 	}})
 	check(err)
 	for {{

@@ -103,6 +103,7 @@ public class Example {{
     System.out.println(stub.{publish}({request}.newBuilder().addBatches(batch).build()));
     var wanted = SubscribeRequest.newBuilder().addTopics("{topic}");
     wanted.setStartPosition(StartPosition.START_POSITION_EARLIEST);
+    wanted.getReaderBuilder().setClientName("example"); // so that `tidegate schema readers` knows it
     stub.{subscribe}(wanted.build()).forEachRemaining(response -> {{
       for (var found : response.getBatches().getBatchesList()) {{
         found.getEventsList().forEach(each -> System.out.println(each.getData()));

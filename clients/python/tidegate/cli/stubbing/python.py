@@ -23,6 +23,7 @@ event = data.{data}()  # set its fields here
 batch = typed.{batch}(topic="{topic}", events=[{{"data": event}}])
 print(stub.Publish{name}(typed.{request}(batches=[batch])))
 wanted = tidegate.SubscribeRequest(topics=["{topic}"], start_position=tidegate.START_POSITION_EARLIEST)
+wanted.reader.client_name = "example"  # so that `tidegate schema readers` knows it
 for response in stub.Subscribe{name}(wanted):
     for batch in response.batches.batches:
         for event in batch.events:

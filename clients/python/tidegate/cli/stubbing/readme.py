@@ -61,7 +61,7 @@ def _notes(plan: Plan, language: Language) -> Iterator[str]:
         "INCOMPATIBLE_VERSION, or, with `on_gap` ON_GAP_SKIP, tells of them by a gap and goes on."
     )
     yield (
-        "Give your program a name, `reader.client_name` of SubscribeRequest: then `tidegate schema check` "
-        "says which changes would break it."
+        "Give your program a name of its own, `reader.client_name` of SubscribeRequest: then `tidegate "
+        "schema check` says which changes would break it."
     )
     yield f"`{language.protos}/` holds the .proto files, with comments on everything."

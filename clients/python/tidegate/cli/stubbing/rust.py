@@ -55,7 +55,7 @@ fn protos(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 """
 PROGRAM = """\
 include!(concat!(env!("OUT_DIR"), "/stubs.rs"));
-use tidegate::v1::{{subscribe_request::Start, StartPosition, SubscribeRequest}};
+use tidegate::v1::{{subscribe_request::Start, ReaderInfo, StartPosition, SubscribeRequest}};
 use {package} as typed;
 
 #[tokio::main]
@@ -67,7 +67,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {{
     let request = typed::{request} {{ batches: vec![batch], ..Default::default() }};
     println!("{{:?}}", client.{publish}(request).await?.into_inner());
     let start = Some(Start::StartPosition(StartPosition::Earliest.into()));
-    let wanted = SubscribeRequest {{ topics: vec!["{topic}".into()], start, ..Default::default() }};
+    // The name is for `tidegate schema readers`.
+    let reader = Some(ReaderInfo {{ client_name: "example".into(), ..Default::default() }});
+    let wanted = SubscribeRequest {{ topics: vec!["{topic}".into()], start, reader, ..Default::default() }};
     let mut stream = client.{subscribe}(wanted).await?.into_inner();
     while let Some(response) = stream.message().await? {{
         if let Some(typed::{response}::Frame::Batches(found)) = response.frame {{

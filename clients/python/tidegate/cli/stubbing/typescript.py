@@ -30,7 +30,8 @@ const client = createClient({name}Service, createGrpcTransport({{ baseUrl: "http
 const event = {{ data: {{}} }}; // set the fields of the data here
 console.log(await client.publish{name}({{ batches: [{{ topic: "{topic}", events: [event] }}] }}));
 const start = {{ case: "startPosition", value: StartPosition.EARLIEST }} as const;
-for await (const {{ frame }} of client.subscribe{name}({{ topics: ["{topic}"], start }})) {{
+const reader = {{ clientName: "example" }}; // so that `tidegate schema readers` knows it
+for await (const {{ frame }} of client.subscribe{name}({{ topics: ["{topic}"], start, reader }})) {{
   for (const batch of frame.case === "batches" ? frame.value.batches : []) {{
     for (const event of batch.events) console.log(event.data);
   }}
