@@ -133,7 +133,7 @@ FIELD_RULES = (
     rule(
         "FIELD_SAME_NAME",
         "a field keeps its name",
-        wire=fine("Fields travel by number."),
+        wire=notice("Fields travel by number; told only where a name stands for another number now."),
         json=breaks("Fields travel by name, so readers don't find the value; told only if json_name stays."),
         source=breaks("Code that uses the field no longer compiles."),
     ),
@@ -170,7 +170,7 @@ MESSAGE_AND_ENUM_RULES = (
     rule(
         "ENUM_VALUE_SAME_NAME",
         "an enum value keeps its name",
-        wire=fine("Values travel by number."),
+        wire=notice("Values travel by number; told only where a name stands for another number now."),
         json=breaks(
             "Values travel by name, and readers refuse one that they don't know. Of several names the first "
             "is written, so that others are told only."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from registry.compat.catalogue import ANY
 from registry.compat.pair import found, json_not_held
 from registry.compat.promise import Verdict
 from registry.compat.reserved import Removed, compare_reserved, unreserved
@@ -53,7 +54,7 @@ def _values(pair: Pair, old: EnumShape, new: EnumShape) -> Iterator[Finding]:
         if kept is None:
             yield from _removed(pair, old, new, number)
         elif set(names) != set(kept):
-            yield _renamed(pair, old, names, kept)
+            yield _renamed(pair, old, new, number)
     for number in new.values.keys() - old.values.keys():
         yield _added(pair, old, new, number)
 
@@ -73,18 +74,26 @@ def _removed(pair: Pair, old: EnumShape, new: EnumShape, number: int) -> Iterato
     yield from unreserved(removed, new, change, f"add `{line}` to enum {new.name}")
 
 
-def _renamed(pair: Pair, old: EnumShape, names: tuple[str, ...], now: tuple[str, ...]) -> Finding:
+def _renamed(pair: Pair, old: EnumShape, new: EnumShape, number: int) -> Finding:
+    names, now = old.values[number], new.values[number]
     gone, came = [it for it in names if it not in now], [it for it in now if it not in names]
     data = _written(names, gone), _written(now, came)
     known = gone or came
+    effect = pair.by_way(f"don't know the name {known[0]} in JSON", data)
+    instead = f"keep {names[0]} first; with `option allow_alias = true;` other names can have the number, too"
+    is_taken = any(it in new.numbers for it in gone) or any(it in old.numbers for it in came)
+    if is_taken:
+        effect = pair.all_readers(f"take {names[0]} for {now[0]}")
+        instead = f"keep `{names[0]} = {number};`, and give new values new numbers"
     return found(
         "ENUM_VALUE_SAME_NAME",
         f"{old.name}.{(gone or list(names))[0]}",
         f"renamed from {', '.join(names)} to {', '.join(now)}",
-        pair.by_way(f"don't know the name {known[0]} in JSON", data),
-        f"keep {names[0]} first; with `option allow_alias = true;` other names can stand for the number, too",
+        effect,
+        instead,
         ways=(max(data[0], Verdict.BREAKS if gone else Verdict.FINE), data[1]),
         data=data,
+        wire=ANY if is_taken else (Verdict.FINE, Verdict.FINE),
     )
 
 

@@ -42,6 +42,7 @@ class FieldPair:
         new: As the new one has it.
         of_entry: Whether it is key or value of a map on both sides.
         room: Where in its message a new field has room; None for extensions and in maps.
+        is_taken: Whether one of its names is that of a field with another number on the other side.
     """
 
     pair: Pair
@@ -49,6 +50,7 @@ class FieldPair:
     new: FieldShape
     of_entry: bool = False
     room: Room | None = None
+    is_taken: bool = False
 
     def compare(self) -> Iterator[Finding]:
         """Answers what changed about it."""
@@ -117,14 +119,17 @@ class FieldPair:
         if before != after:
             who = "code that says" if same_json else "JSON and code that say"
             effect = f"{who} `{before}` can't find it any more"
+            if self.is_taken:
+                effect = pair.all_readers(f"take `{before}` for `{after}`")
             data = (Verdict.NOTICE, Verdict.NOTICE) if same_json else ANY
             yield found(
                 "FIELD_SAME_NAME",
                 old.path,
                 f"renamed from {before} to {after}",
                 effect,
-                f"keep the name `{before}`{'' if same_json else self._only_in_json()}",
+                f"keep the name `{before}`{'' if same_json or self.is_taken else self._only_in_json()}",
                 data=data,
+                wire=ANY if self.is_taken else (Verdict.FINE, Verdict.FINE),
             )
         if not is_extension and not same_json:
             yield found(

@@ -58,7 +58,8 @@ class _MessagePair:
     def _kept(self, old: FieldShape, new: FieldShape) -> Iterator[Finding]:
         of_entry = self._old.is_entry and self._new.is_entry
         room = None if of_entry else self._room
-        yield from FieldPair(self._pair, old, new, of_entry=of_entry, room=room).compare()
+        is_taken = old.name != new.name and (old.name in self._numbers or new.name in self._old_names)
+        yield from FieldPair(self._pair, old, new, of_entry=of_entry, room=room, is_taken=is_taken).compare()
         yield from self._entries(old, new)
         if new.is_required and not old.is_required:
             yield self._now_required(old, "became required", "make it optional again")
@@ -149,6 +150,10 @@ class _MessagePair:
     def _numbers(self) -> dict[str, int]:
         """Numbers of the new fields by their names."""
         return {it.name: it.number for it in self._new.fields.values()}
+
+    @cached_property
+    def _old_names(self) -> frozenset[str]:
+        return frozenset(it.name for it in self._old.fields.values())
 
     @cached_property
     def _room(self) -> Room:
