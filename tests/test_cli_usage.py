@@ -137,6 +137,8 @@ WRONG = [
     (["schema", "register", "s"], "Name either .proto files or one --descriptor-set"),
     (["schema", "register", "s", "no-such-file.proto"], "does not exist"),
     (["schema", "get", "s", "--version", "0"], "not in the range"),
+    (["schema", "get", "s", "--typed", "--canonical"], "contradict each other"),
+    (["schema", "get", "s", "--typed", "--descriptor-set", "s.binpb"], "contradict each other"),
     (["schema", "get", "s", "--type", "x.Y"], "--type chooses what --typed prints"),
     (["schema", "check", "s"], "Name either .proto files or one --descriptor-set"),
     (["schema", "check", "s", "--against", "first"], "'first' is no version: latest, all, or a number"),

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 )
 @click.argument("subject")
 @click.option("--version", type=click.IntRange(1, 2**32 - 1), help="Default: the latest one.")
-@click.option("--canonical", "view", flag_value="canonical", help="Print its files from its descriptors.")
-@click.option("--typed", "view", flag_value="typed", help="Print all files that its typed streams need.")
+@click.option("--canonical", is_flag=True, help="Print its files from its descriptors.")
+@click.option("--typed", is_flag=True, help="Print all files that its typed streams need.")
 @click.option("--type", "types", multiple=True, help="With --typed: only this event type; may be repeated.")
 @click.option(
     "--descriptor-set",
@@ -46,7 +46,8 @@ def get(
     subject: str,
     *,
     version: int | None,
-    view: View | None,
+    canonical: bool,
+    typed: bool,
     types: tuple[str, ...],
     out: Path | None,
     as_json: bool,
@@ -55,7 +56,10 @@ def get(
 
     Its facts, and its sources if it was registered with them. A deleted version is shown only if it is named.
     """
-    if types and view != "typed":
+    if sum((canonical, typed, out is not None)) > 1:
+        raise click.UsageError("--canonical, --typed and --descriptor-set contradict each other.")
+    view: View | None = "canonical" if canonical else "typed" if typed else None
+    if types and not typed:
         raise click.UsageError("--type chooses what --typed prints.")
     answer = run(
         server, lambda client: client.read_schema(subject, version=version or 0, view=view, types=types)
