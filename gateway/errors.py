@@ -95,12 +95,14 @@ class UnexpectedSequence(TidegateError):
 
     reason = "UNEXPECTED_SEQUENCE"
 
-    def __init__(self, topic: str, expected: int, actual: int) -> None:
+    def __init__(self, topic: str, expected: int, actual: int, key: str = "") -> None:
+        of_key = f" and key {key!r}" if key else ""
         super().__init__(
-            f"the last sequence of topic {topic!r} is {actual}, not {expected}. "
+            f"the last sequence of topic {topic!r}{of_key} is {actual}, not {expected}. "
             f"Read what was appended since, decide again, and retry with {actual}."
         )
         self.topic = topic
+        self.key = key
         self.expected_last_sequence = expected
         self.last_sequence = actual
 
@@ -160,6 +162,136 @@ class IncompatibleVersion(TidegateError):
         self.version = version
         self.sequence = sequence
         self.position = sequence - 1
+
+
+class InvalidFilter(TidegateError):
+    """A filter does not compile, is not a bool, or may cost too much."""
+
+    reason = "INVALID_FILTER"
+
+    def __init__(self, field: str, description: str) -> None:
+        super().__init__(f"{field}: {description}", [Violation(field, description)])
+        self.field = field
+
+
+class GroupNotFound(TidegateError):
+    """No group of that name."""
+
+    reason = "GROUP_NOT_FOUND"
+
+    def __init__(self, group: str, near: Sequence[str] = ()) -> None:
+        hint = f"Close to it: {', '.join(near)}." if near else "There is no group of a similar name."
+        super().__init__(f"group {group!r} does not exist. {hint}")
+        self.group = group
+        self.near = tuple(near)
+
+
+class GroupAlreadyExists(TidegateError):
+    """A group of that name exists."""
+
+    reason = "GROUP_ALREADY_EXISTS"
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"group {group!r} exists already. Change it with UpdateGroup.")
+        self.group = group
+
+
+class GroupChanged(TidegateError):
+    """The group was changed since its etag was read."""
+
+    reason = "GROUP_CHANGED"
+
+    def __init__(self, group: str, etag: str) -> None:
+        super().__init__(
+            f"group {group!r} was changed since it was read. Read it again; its etag is {etag!r}."
+        )
+        self.group = group
+        self.etag = etag
+
+
+class GroupDiffers(TidegateError):
+    """A subscription says something else than its group has."""
+
+    reason = "GROUP_DIFFERS"
+
+    def __init__(self, group: str, field: str, has: str, says: str) -> None:
+        description = (
+            f"group {group!r} has {has}, but the subscription says {says}. Leave the field out to take what "
+            f"the group has, or change the group with UpdateGroup"
+        )
+        super().__init__(f"{field}: {description}", [Violation(field, description)])
+        self.group = group
+        self.field = field
+        self.has = has
+        self.says = says
+
+
+class GroupInUse(TidegateError):
+    """The group has members or dead letters, and ``force`` was not set."""
+
+    reason = "GROUP_IN_USE"
+
+    def __init__(self, group: str, members: int, dead_letters: int) -> None:
+        super().__init__(
+            f"group {group!r} has {members:,} members and {dead_letters:,} dead letters. "
+            f"Set force to delete it all the same."
+        )
+        self.group = group
+        self.members = members
+        self.dead_letters = dead_letters
+
+
+class DeadLetterNotFound(TidegateError):
+    """The group has no dead letter of that sequence."""
+
+    reason = "DEAD_LETTER_NOT_FOUND"
+
+    def __init__(self, group: str, sequence: int) -> None:
+        super().__init__(
+            f"group {group!r} has no dead letter of sequence {sequence}. ListDeadLetters tells those it has."
+        )
+        self.group = group
+        self.sequence = sequence
+
+
+class KeyNotParked(TidegateError):
+    """The key is not parked."""
+
+    reason = "KEY_NOT_PARKED"
+
+    def __init__(self, group: str, key: str) -> None:
+        super().__init__(f"key {key!r} of group {group!r} is not parked. GetGroup tells which keys are.")
+        self.group = group
+        self.key = key
+
+
+class EventNotHeld(TidegateError):
+    """The event is neither a dead letter of the group nor one that failed and is not settled."""
+
+    reason = "EVENT_NOT_HELD"
+
+    def __init__(self, group: str, sequence: int) -> None:
+        super().__init__(
+            f"group {group!r} holds nothing up for the event at sequence {sequence}: it is neither a dead "
+            f"letter nor one that failed and is not settled. GetGroup tells which are."
+        )
+        self.group = group
+        self.sequence = sequence
+
+
+class KeysNotIndexed(TidegateError):
+    """The topic does not index its keys, or is still busy indexing those that it had before."""
+
+    reason = "KEYS_NOT_INDEXED"
+
+    def __init__(self, topic: str, *, building: bool = False) -> None:
+        super().__init__(
+            f"topic {topic!r} is still indexing the keys of stored events: try again in a moment."
+            if building
+            else f"topic {topic!r} does not index its keys. Set its index_keys."
+        )
+        self.topic = topic
+        self.building = building
 
 
 class Draining(TidegateError):

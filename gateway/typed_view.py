@@ -28,7 +28,15 @@ MAX_TYPES = 500
 """How many typed services one answer holds: 3 MB."""
 CONTRACT_FOLDER = "tidegate/v1"
 """Where the contract's files are, as others import them."""
-_FOR_TYPED_STREAMS = ("error", "event", "event_service", "schema", "subscription")
+_FOR_TYPED_STREAMS = (
+    "acknowledgement",
+    "error",
+    "event",
+    "event_service",
+    "group",
+    "schema",
+    "subscription",
+)
 _BROUGHT_ALONG = "google/protobuf/"
 
 

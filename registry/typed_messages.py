@@ -72,6 +72,8 @@ _FRAMES: Final = (
     Field(
         ".tidegate.v1.Draining", "draining", 6, "The gateway is stopping; the stream ends after this frame."
     ),
+    Field(".tidegate.v1.FellBehind", "fell_behind", 7, "The reader was at the head and is behind now."),
+    Field(".tidegate.v1.Warning", "warning", 8, "Something that the reader should know; the stream goes on."),
 )
 _BATCH: Final = (
     Field("string", "topic", 1, "The topic's name. Required."),
@@ -133,7 +135,16 @@ MESSAGES: Final = (
         "{name}Batches",
         "Batches",
         "Events, in sequence order.",
-        (Field("repeated {batch}", "batches", 1, "At least one."),),
+        (
+            Field("repeated {batch}", "batches", 1, "At least one."),
+            Field(
+                "uint64",
+                "lease_epoch",
+                2,
+                "Under which lease a member of a group has these events: to be named to Acknowledge.",
+            ),
+            Field("uint32", "attempt", 3, "In a group: which attempt this is at all events of the frame."),
+        ),
     ),
     Message(
         "batch", "{name}Batch", "EventBatch", "A run of events of one topic and one schema version.", _BATCH

@@ -207,6 +207,46 @@ class IncompatibleVersion(TidegateError):
     """The next event was written with a schema version that the reader's can't read."""
 
 
+class InvalidFilter(TidegateError):
+    """A filter does not compile, is not a bool, or may cost too much; the violation names the column."""
+
+
+class GroupNotFound(TidegateError):
+    """No group of that name."""
+
+
+class GroupAlreadyExists(TidegateError):
+    """A group of that name exists."""
+
+
+class GroupChanged(TidegateError):
+    """The group was changed since its etag was read."""
+
+
+class GroupDiffers(TidegateError):
+    """A subscription says something else than its group has; the facts name the field and both values."""
+
+
+class GroupInUse(TidegateError):
+    """The group has members or dead letters, and ``force`` was not set."""
+
+
+class DeadLetterNotFound(TidegateError):
+    """The group has no dead letter of that sequence."""
+
+
+class KeyNotParked(TidegateError):
+    """The key is not parked."""
+
+
+class EventNotHeld(TidegateError):
+    """The event is neither a dead letter of the group nor one that failed and is not settled."""
+
+
+class KeysNotIndexed(TidegateError):
+    """The topic does not index its keys, or is still busy indexing those that it had before."""
+
+
 class Internal(TidegateError):
     """A fault of the gateway; its log has the details."""
 

@@ -23,14 +23,17 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tidegate.v1 import acknowledgement_pb2 as tidegate_dot_v1_dot_acknowledgement__pb2
 from tidegate.v1 import error_pb2 as tidegate_dot_v1_dot_error__pb2
 from tidegate.v1 import event_pb2 as tidegate_dot_v1_dot_event__pb2
+from tidegate.v1 import group_pb2 as tidegate_dot_v1_dot_group__pb2
 from tidegate.v1 import schema_pb2 as tidegate_dot_v1_dot_schema__pb2
 from tidegate.v1 import subscription_pb2 as tidegate_dot_v1_dot_subscription__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftidegate/v1/event_service.proto\x12\x0btidegate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tidegate/v1/error.proto\x1a\x17tidegate/v1/event.proto\x1a\x18tidegate/v1/schema.proto\x1a\x1etidegate/v1/subscription.proto\"\x89\x01\n\x0ePublishRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\x12\x39\n\x12\x65xpected_positions\x18\x03 \x03(\x0b\x32\x1d.tidegate.v1.ExpectedPosition\"a\n\x10\x45xpectedPosition\x12\r\n\x05topic\x18\x01 \x01(\t\x12#\n\x16\x65xpected_last_sequence\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x19\n\x17_expected_last_sequence\">\n\x0fPublishResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.tidegate.v1.PublishResult\"N\n\rPublishResult\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x16\n\x0eschema_version\x18\x03 \x01(\r\"\xa6\x01\n\x14PublishStreamRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\x12\x39\n\x12\x65xpected_positions\x18\x03 \x03(\x0b\x32\x1d.tidegate.v1.ExpectedPosition\x12\x15\n\rstop_on_error\x18\x04 \x01(\x08\"J\n\x15PublishStreamResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .tidegate.v1.PublishStreamResult\"x\n\x13PublishStreamResult\x12\x31\n\tpublished\x18\x01 \x01(\x0b\x32\x1c.tidegate.v1.PublishResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.ErrorH\x00\x42\t\n\x07outcome\"\xd4\x02\n\x10SubscribeRequest\x12\x0e\n\x06topics\x18\x01 \x03(\t\x12\x34\n\x0estart_position\x18\x02 \x01(\x0e\x32\x1a.tidegate.v1.StartPositionH\x00\x12\x17\n\rfrom_sequence\x18\x03 \x01(\x04H\x00\x12/\n\tfrom_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\r\n\x05types\x18\x05 \x03(\t\x12\x14\n\x0c\x65nd_sequence\x18\x06 \x01(\x04\x12\"\n\x06on_gap\x18\x07 \x01(\x0e\x32\x12.tidegate.v1.OnGap\x12\x35\n\x12heartbeat_interval\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x06reader\x18\t \x01(\x0b\x32\x17.tidegate.v1.ReaderInfoB\x07\n\x05start\"S\n\nReaderInfo\x12\x13\n\x0b\x63lient_name\x18\x01 \x01(\t\x12\x30\n\nbuilt_with\x18\x02 \x03(\x0b\x32\x1c.tidegate.v1.SchemaReference\"\x91\x02\n\x11SubscribeResponse\x12%\n\x06opened\x18\x01 \x01(\x0b\x32\x13.tidegate.v1.OpenedH\x00\x12\'\n\x07\x62\x61tches\x18\x02 \x01(\x0b\x32\x14.tidegate.v1.BatchesH\x00\x12+\n\theartbeat\x18\x03 \x01(\x0b\x32\x16.tidegate.v1.HeartbeatH\x00\x12*\n\tcaught_up\x18\x04 \x01(\x0b\x32\x15.tidegate.v1.CaughtUpH\x00\x12\x1f\n\x03gap\x18\x05 \x01(\x0b\x32\x10.tidegate.v1.GapH\x00\x12)\n\x08\x64raining\x18\x06 \x01(\x0b\x32\x15.tidegate.v1.DrainingH\x00\x42\x07\n\x05\x66rame*g\n\rStartPosition\x12\x1e\n\x1aSTART_POSITION_UNSPECIFIED\x10\x00\x12\x1b\n\x17START_POSITION_EARLIEST\x10\x01\x12\x19\n\x15START_POSITION_LATEST\x10\x02*A\n\x05OnGap\x12\x16\n\x12ON_GAP_UNSPECIFIED\x10\x00\x12\x0f\n\x0bON_GAP_FAIL\x10\x01\x12\x0f\n\x0bON_GAP_SKIP\x10\x02\x32\xfe\x01\n\x0c\x45ventService\x12\x44\n\x07Publish\x12\x1b.tidegate.v1.PublishRequest\x1a\x1c.tidegate.v1.PublishResponse\x12Z\n\rPublishStream\x12!.tidegate.v1.PublishStreamRequest\x1a\".tidegate.v1.PublishStreamResponse(\x01\x30\x01\x12L\n\tSubscribe\x12\x1d.tidegate.v1.SubscribeRequest\x1a\x1e.tidegate.v1.SubscribeResponse0\x01\x42R\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftidegate/v1/event_service.proto\x12\x0btidegate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tidegate/v1/acknowledgement.proto\x1a\x17tidegate/v1/error.proto\x1a\x17tidegate/v1/event.proto\x1a\x17tidegate/v1/group.proto\x1a\x18tidegate/v1/schema.proto\x1a\x1etidegate/v1/subscription.proto\"\x89\x01\n\x0ePublishRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\x12\x39\n\x12\x65xpected_positions\x18\x03 \x03(\x0b\x32\x1d.tidegate.v1.ExpectedPosition\"n\n\x10\x45xpectedPosition\x12\r\n\x05topic\x18\x01 \x01(\t\x12#\n\x16\x65xpected_last_sequence\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0b\n\x03key\x18\x03 \x01(\tB\x19\n\x17_expected_last_sequence\">\n\x0fPublishResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.tidegate.v1.PublishResult\"N\n\rPublishResult\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x16\n\x0eschema_version\x18\x03 \x01(\r\"\xa6\x01\n\x14PublishStreamRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\x12\x39\n\x12\x65xpected_positions\x18\x03 \x03(\x0b\x32\x1d.tidegate.v1.ExpectedPosition\x12\x15\n\rstop_on_error\x18\x04 \x01(\x08\"J\n\x15PublishStreamResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .tidegate.v1.PublishStreamResult\"x\n\x13PublishStreamResult\x12\x31\n\tpublished\x18\x01 \x01(\x0b\x32\x1c.tidegate.v1.PublishResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.ErrorH\x00\x42\t\n\x07outcome\"\x90\x05\n\x10SubscribeRequest\x12\x0e\n\x06topics\x18\x01 \x03(\t\x12\x34\n\x0estart_position\x18\x02 \x01(\x0e\x32\x1a.tidegate.v1.StartPositionH\x00\x12\x17\n\rfrom_sequence\x18\x03 \x01(\x04H\x00\x12/\n\tfrom_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\r\n\x05types\x18\x05 \x03(\t\x12\x14\n\x0c\x65nd_sequence\x18\x06 \x01(\x04\x12\"\n\x06on_gap\x18\x07 \x01(\x0e\x32\x12.tidegate.v1.OnGap\x12\x35\n\x12heartbeat_interval\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x06reader\x18\t \x01(\x0b\x32\x17.tidegate.v1.ReaderInfo\x12\r\n\x05group\x18\n \x01(\t\x12\x15\n\rmax_in_flight\x18\x0b \x01(\r\x12\x0e\n\x06\x66ilter\x18\x0c \x01(\t\x12-\n\tread_mask\x18\r \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0f\n\x07\x61s_json\x18\x0e \x01(\x08\x12\x16\n\x0eschema_version\x18\x0f \x01(\r\x12\x44\n\x0ctype_filters\x18\x10 \x03(\x0b\x32..tidegate.v1.SubscribeRequest.TypeFiltersEntry\x12\x32\n\x0egroup_settings\x18\x11 \x01(\x0b\x32\x1a.tidegate.v1.GroupSettings\x1a\x32\n\x10TypeFiltersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05start\"S\n\nReaderInfo\x12\x13\n\x0b\x63lient_name\x18\x01 \x01(\t\x12\x30\n\nbuilt_with\x18\x02 \x03(\x0b\x32\x1c.tidegate.v1.SchemaReference\"\xea\x02\n\x11SubscribeResponse\x12%\n\x06opened\x18\x01 \x01(\x0b\x32\x13.tidegate.v1.OpenedH\x00\x12\'\n\x07\x62\x61tches\x18\x02 \x01(\x0b\x32\x14.tidegate.v1.BatchesH\x00\x12+\n\theartbeat\x18\x03 \x01(\x0b\x32\x16.tidegate.v1.HeartbeatH\x00\x12*\n\tcaught_up\x18\x04 \x01(\x0b\x32\x15.tidegate.v1.CaughtUpH\x00\x12\x1f\n\x03gap\x18\x05 \x01(\x0b\x32\x10.tidegate.v1.GapH\x00\x12)\n\x08\x64raining\x18\x06 \x01(\x0b\x32\x15.tidegate.v1.DrainingH\x00\x12.\n\x0b\x66\x65ll_behind\x18\x07 \x01(\x0b\x32\x17.tidegate.v1.FellBehindH\x00\x12\'\n\x07warning\x18\x08 \x01(\x0b\x32\x14.tidegate.v1.WarningH\x00\x42\x07\n\x05\x66rame\"d\n\x12\x41\x63knowledgeRequest\x12\r\n\x05group\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12,\n\x0bsettlements\x18\x03 \x03(\x0b\x32\x17.tidegate.v1.Settlement\"\x8a\x01\n\x13\x41\x63knowledgeResponse\x12\x15\n\rapplied_count\x18\x01 \x01(\x04\x12\x32\n\x0esettled_before\x18\x02 \x03(\x0b\x32\x1a.tidegate.v1.SequenceRange\x12(\n\x04late\x18\x03 \x03(\x0b\x32\x1a.tidegate.v1.SequenceRange\"\x87\x04\n\x11ReadEventsRequest\x12\x0e\n\x06topics\x18\x01 \x03(\t\x12\r\n\x05types\x18\x02 \x03(\t\x12\x10\n\x03key\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x45\n\x0ctype_filters\x18\x05 \x03(\x0b\x32/.tidegate.v1.ReadEventsRequest.TypeFiltersEntry\x12\x15\n\rfrom_sequence\x18\x06 \x01(\x04\x12\x14\n\x0c\x65nd_sequence\x18\x07 \x01(\x04\x12-\n\tfrom_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05order\x18\n \x01(\x0e\x32\x16.tidegate.v1.ReadOrder\x12\x11\n\tpage_size\x18\x0b \x01(\r\x12\x12\n\npage_token\x18\x0c \x01(\t\x12-\n\tread_mask\x18\r \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0f\n\x07\x61s_json\x18\x0e \x01(\x08\x12\x16\n\x0eschema_version\x18\x0f \x01(\r\x1a\x32\n\x10TypeFiltersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04_key\"\xa0\x01\n\x12ReadEventsResponse\x12(\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rhead_sequence\x18\x03 \x01(\x04\x12\x17\n\x0fremoved_through\x18\x04 \x01(\x04\x12\x17\n\x0f\x66ilter_failures\x18\x05 \x01(\x04*g\n\rStartPosition\x12\x1e\n\x1aSTART_POSITION_UNSPECIFIED\x10\x00\x12\x1b\n\x17START_POSITION_EARLIEST\x10\x01\x12\x19\n\x15START_POSITION_LATEST\x10\x02*A\n\x05OnGap\x12\x16\n\x12ON_GAP_UNSPECIFIED\x10\x00\x12\x0f\n\x0bON_GAP_FAIL\x10\x01\x12\x0f\n\x0bON_GAP_SKIP\x10\x02*Z\n\tReadOrder\x12\x1a\n\x16READ_ORDER_UNSPECIFIED\x10\x00\x12\x17\n\x13READ_ORDER_FORWARDS\x10\x01\x12\x18\n\x14READ_ORDER_BACKWARDS\x10\x02\x32\x9f\x03\n\x0c\x45ventService\x12\x44\n\x07Publish\x12\x1b.tidegate.v1.PublishRequest\x1a\x1c.tidegate.v1.PublishResponse\x12Z\n\rPublishStream\x12!.tidegate.v1.PublishStreamRequest\x1a\".tidegate.v1.PublishStreamResponse(\x01\x30\x01\x12L\n\tSubscribe\x12\x1d.tidegate.v1.SubscribeRequest\x1a\x1e.tidegate.v1.SubscribeResponse0\x01\x12P\n\x0b\x41\x63knowledge\x12\x1f.tidegate.v1.AcknowledgeRequest\x1a .tidegate.v1.AcknowledgeResponse\x12M\n\nReadEvents\x12\x1e.tidegate.v1.ReadEventsRequest\x1a\x1f.tidegate.v1.ReadEventsResponseBR\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,30 +41,48 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.event_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.tidegate.v1P\001Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1'
-  _globals['_STARTPOSITION']._serialized_start=1675
-  _globals['_STARTPOSITION']._serialized_end=1778
-  _globals['_ONGAP']._serialized_start=1780
-  _globals['_ONGAP']._serialized_end=1845
-  _globals['_PUBLISHREQUEST']._serialized_start=222
-  _globals['_PUBLISHREQUEST']._serialized_end=359
-  _globals['_EXPECTEDPOSITION']._serialized_start=361
-  _globals['_EXPECTEDPOSITION']._serialized_end=458
-  _globals['_PUBLISHRESPONSE']._serialized_start=460
-  _globals['_PUBLISHRESPONSE']._serialized_end=522
-  _globals['_PUBLISHRESULT']._serialized_start=524
-  _globals['_PUBLISHRESULT']._serialized_end=602
-  _globals['_PUBLISHSTREAMREQUEST']._serialized_start=605
-  _globals['_PUBLISHSTREAMREQUEST']._serialized_end=771
-  _globals['_PUBLISHSTREAMRESPONSE']._serialized_start=773
-  _globals['_PUBLISHSTREAMRESPONSE']._serialized_end=847
-  _globals['_PUBLISHSTREAMRESULT']._serialized_start=849
-  _globals['_PUBLISHSTREAMRESULT']._serialized_end=969
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=972
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=1312
-  _globals['_READERINFO']._serialized_start=1314
-  _globals['_READERINFO']._serialized_end=1397
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=1400
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=1673
-  _globals['_EVENTSERVICE']._serialized_start=1848
-  _globals['_EVENTSERVICE']._serialized_end=2102
+  _globals['_SUBSCRIBEREQUEST_TYPEFILTERSENTRY']._loaded_options = None
+  _globals['_SUBSCRIBEREQUEST_TYPEFILTERSENTRY']._serialized_options = b'8\001'
+  _globals['_READEVENTSREQUEST_TYPEFILTERSENTRY']._loaded_options = None
+  _globals['_READEVENTSREQUEST_TYPEFILTERSENTRY']._serialized_options = b'8\001'
+  _globals['_STARTPOSITION']._serialized_start=3115
+  _globals['_STARTPOSITION']._serialized_end=3218
+  _globals['_ONGAP']._serialized_start=3220
+  _globals['_ONGAP']._serialized_end=3285
+  _globals['_READORDER']._serialized_start=3287
+  _globals['_READORDER']._serialized_end=3377
+  _globals['_PUBLISHREQUEST']._serialized_start=316
+  _globals['_PUBLISHREQUEST']._serialized_end=453
+  _globals['_EXPECTEDPOSITION']._serialized_start=455
+  _globals['_EXPECTEDPOSITION']._serialized_end=565
+  _globals['_PUBLISHRESPONSE']._serialized_start=567
+  _globals['_PUBLISHRESPONSE']._serialized_end=629
+  _globals['_PUBLISHRESULT']._serialized_start=631
+  _globals['_PUBLISHRESULT']._serialized_end=709
+  _globals['_PUBLISHSTREAMREQUEST']._serialized_start=712
+  _globals['_PUBLISHSTREAMREQUEST']._serialized_end=878
+  _globals['_PUBLISHSTREAMRESPONSE']._serialized_start=880
+  _globals['_PUBLISHSTREAMRESPONSE']._serialized_end=954
+  _globals['_PUBLISHSTREAMRESULT']._serialized_start=956
+  _globals['_PUBLISHSTREAMRESULT']._serialized_end=1076
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=1079
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=1735
+  _globals['_SUBSCRIBEREQUEST_TYPEFILTERSENTRY']._serialized_start=1676
+  _globals['_SUBSCRIBEREQUEST_TYPEFILTERSENTRY']._serialized_end=1726
+  _globals['_READERINFO']._serialized_start=1737
+  _globals['_READERINFO']._serialized_end=1820
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=1823
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=2185
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=2187
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=2287
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=2290
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=2428
+  _globals['_READEVENTSREQUEST']._serialized_start=2431
+  _globals['_READEVENTSREQUEST']._serialized_end=2950
+  _globals['_READEVENTSREQUEST_TYPEFILTERSENTRY']._serialized_start=1676
+  _globals['_READEVENTSREQUEST_TYPEFILTERSENTRY']._serialized_end=1726
+  _globals['_READEVENTSRESPONSE']._serialized_start=2953
+  _globals['_READEVENTSRESPONSE']._serialized_end=3113
+  _globals['_EVENTSERVICE']._serialized_start=3380
+  _globals['_EVENTSERVICE']._serialized_end=3795
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,16 @@ class EventServiceStub:
                 request_serializer=tidegate_dot_v1_dot_event__service__pb2.SubscribeRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_event__service__pb2.SubscribeResponse.FromString,
                 _registered_method=True)
+        self.Acknowledge = channel.unary_unary(
+                '/tidegate.v1.EventService/Acknowledge',
+                request_serializer=tidegate_dot_v1_dot_event__service__pb2.AcknowledgeRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_event__service__pb2.AcknowledgeResponse.FromString,
+                _registered_method=True)
+        self.ReadEvents = channel.unary_unary(
+                '/tidegate.v1.EventService/ReadEvents',
+                request_serializer=tidegate_dot_v1_dot_event__service__pb2.ReadEventsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_event__service__pb2.ReadEventsResponse.FromString,
+                _registered_method=True)
 
 
 class EventServiceServicer:
@@ -60,7 +70,7 @@ class EventServiceServicer:
         """Checks the batches, appends them all in order, and answers once they are on disk: all of them or
         none. Errors: INVALID_REQUEST, INVALID_EVENT, REQUEST_ID_REUSED, TOPIC_NOT_FOUND,
         EVENT_TYPE_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND, EVENT_TYPE_NOT_ACCEPTED, UNEXPECTED_SEQUENCE,
-        LIMIT_EXCEEDED, STORAGE_FULL, STORAGE_READ_ONLY, STORAGE_FAILED, DRAINING.
+        KEYS_NOT_INDEXED, LIMIT_EXCEEDED, STORAGE_FULL, STORAGE_READ_ONLY, STORAGE_FAILED, DRAINING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,8 +89,25 @@ class EventServiceServicer:
     def Subscribe(self, request, context):
         """Reads the log from a position and goes on with what is appended, in sequence order, until the
         caller ends the stream or `end_sequence` is passed. Errors: INVALID_REQUEST, TOPIC_NOT_FOUND,
-        SCHEMA_VERSION_NOT_FOUND, SEQUENCE_OUT_OF_RANGE, EVENTS_REMOVED, INCOMPATIBLE_VERSION, LIMIT_EXCEEDED,
-        STORAGE_FAILED, DRAINING.
+        SCHEMA_VERSION_NOT_FOUND, SEQUENCE_OUT_OF_RANGE, EVENTS_REMOVED, INCOMPATIBLE_VERSION, INVALID_FILTER,
+        GROUP_NOT_FOUND, GROUP_DIFFERS, LIMIT_EXCEEDED, STORAGE_FAILED, DRAINING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Acknowledge(self, request, context):
+        """Says what became of events that a group delivered to a member. Takes effect at once, and is on disk
+        within 100 ms; a gateway that dies in between delivers the events again. Saying the same again is
+        harmless. Errors: INVALID_REQUEST, GROUP_NOT_FOUND, LIMIT_EXCEEDED, DRAINING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadEvents(self, request, context):
+        """Reads stored events, a page at a time, from old to new or from new to old. Errors: INVALID_REQUEST,
+        INVALID_FILTER, TOPIC_NOT_FOUND, SCHEMA_VERSION_NOT_FOUND, LIMIT_EXCEEDED, STORAGE_FAILED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,6 +130,16 @@ def add_EventServiceServicer_to_server(servicer, server):
                     servicer.Subscribe,
                     request_deserializer=tidegate_dot_v1_dot_event__service__pb2.SubscribeRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_event__service__pb2.SubscribeResponse.SerializeToString,
+            ),
+            'Acknowledge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Acknowledge,
+                    request_deserializer=tidegate_dot_v1_dot_event__service__pb2.AcknowledgeRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_event__service__pb2.AcknowledgeResponse.SerializeToString,
+            ),
+            'ReadEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadEvents,
+                    request_deserializer=tidegate_dot_v1_dot_event__service__pb2.ReadEventsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_event__service__pb2.ReadEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -187,6 +224,60 @@ class EventService:
             '/tidegate.v1.EventService/Subscribe',
             tidegate_dot_v1_dot_event__service__pb2.SubscribeRequest.SerializeToString,
             tidegate_dot_v1_dot_event__service__pb2.SubscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Acknowledge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.EventService/Acknowledge',
+            tidegate_dot_v1_dot_event__service__pb2.AcknowledgeRequest.SerializeToString,
+            tidegate_dot_v1_dot_event__service__pb2.AcknowledgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.EventService/ReadEvents',
+            tidegate_dot_v1_dot_event__service__pb2.ReadEventsRequest.SerializeToString,
+            tidegate_dot_v1_dot_event__service__pb2.ReadEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

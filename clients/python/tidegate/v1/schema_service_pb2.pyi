@@ -78,7 +78,7 @@ class CheckSchemaResponse(_message.Message):
     def __init__(self, report: _Optional[_Union[CheckReport, _Mapping]] = ..., progress: _Optional[_Union[_backtest_pb2.BacktestProgress, _Mapping]] = ..., backtest: _Optional[_Union[_backtest_pb2.BacktestReport, _Mapping]] = ...) -> None: ...
 
 class CheckReport(_message.Message):
-    __slots__ = ("compatible", "compatibility", "against_versions", "findings", "breaking_count", "notice_count", "equal_version", "readers", "referenced_by", "added_types", "removed_types", "topics_in_need", "blocked_by_readers")
+    __slots__ = ("compatible", "compatibility", "against_versions", "findings", "breaking_count", "notice_count", "equal_version", "readers", "referenced_by", "added_types", "removed_types", "topics_in_need", "blocked_by_readers", "filters")
     COMPATIBLE_FIELD_NUMBER: _ClassVar[int]
     COMPATIBILITY_FIELD_NUMBER: _ClassVar[int]
     AGAINST_VERSIONS_FIELD_NUMBER: _ClassVar[int]
@@ -92,6 +92,7 @@ class CheckReport(_message.Message):
     REMOVED_TYPES_FIELD_NUMBER: _ClassVar[int]
     TOPICS_IN_NEED_FIELD_NUMBER: _ClassVar[int]
     BLOCKED_BY_READERS_FIELD_NUMBER: _ClassVar[int]
+    FILTERS_FIELD_NUMBER: _ClassVar[int]
     compatible: bool
     compatibility: _schema_pb2.Compatibility
     against_versions: _containers.RepeatedScalarFieldContainer[int]
@@ -105,7 +106,22 @@ class CheckReport(_message.Message):
     removed_types: _containers.RepeatedScalarFieldContainer[str]
     topics_in_need: _containers.RepeatedScalarFieldContainer[str]
     blocked_by_readers: bool
-    def __init__(self, compatible: _Optional[bool] = ..., compatibility: _Optional[_Union[_schema_pb2.Compatibility, _Mapping]] = ..., against_versions: _Optional[_Iterable[int]] = ..., findings: _Optional[_Iterable[_Union[_finding_pb2.Finding, _Mapping]]] = ..., breaking_count: _Optional[int] = ..., notice_count: _Optional[int] = ..., equal_version: _Optional[int] = ..., readers: _Optional[_Iterable[_Union[_finding_pb2.AffectedReader, _Mapping]]] = ..., referenced_by: _Optional[_Iterable[_Union[_schema_pb2.SchemaReference, _Mapping]]] = ..., added_types: _Optional[_Iterable[str]] = ..., removed_types: _Optional[_Iterable[str]] = ..., topics_in_need: _Optional[_Iterable[str]] = ..., blocked_by_readers: _Optional[bool] = ...) -> None: ...
+    filters: _containers.RepeatedCompositeFieldContainer[AffectedFilter]
+    def __init__(self, compatible: _Optional[bool] = ..., compatibility: _Optional[_Union[_schema_pb2.Compatibility, _Mapping]] = ..., against_versions: _Optional[_Iterable[int]] = ..., findings: _Optional[_Iterable[_Union[_finding_pb2.Finding, _Mapping]]] = ..., breaking_count: _Optional[int] = ..., notice_count: _Optional[int] = ..., equal_version: _Optional[int] = ..., readers: _Optional[_Iterable[_Union[_finding_pb2.AffectedReader, _Mapping]]] = ..., referenced_by: _Optional[_Iterable[_Union[_schema_pb2.SchemaReference, _Mapping]]] = ..., added_types: _Optional[_Iterable[str]] = ..., removed_types: _Optional[_Iterable[str]] = ..., topics_in_need: _Optional[_Iterable[str]] = ..., blocked_by_readers: _Optional[bool] = ..., filters: _Optional[_Iterable[_Union[AffectedFilter, _Mapping]]] = ...) -> None: ...
+
+class AffectedFilter(_message.Message):
+    __slots__ = ("group", "client_name", "type", "filter", "error")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    client_name: str
+    type: str
+    filter: str
+    error: str
+    def __init__(self, group: _Optional[str] = ..., client_name: _Optional[str] = ..., type: _Optional[str] = ..., filter: _Optional[str] = ..., error: _Optional[str] = ...) -> None: ...
 
 class GetSchemaRequest(_message.Message):
     __slots__ = ("subject", "type", "version", "view", "types")

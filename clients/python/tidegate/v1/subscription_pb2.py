@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tidegate.v1 import event_pb2 as tidegate_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etidegate/v1/subscription.proto\x12\x0btidegate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tidegate/v1/event.proto\"h\n\x06Opened\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"3\n\x07\x42\x61tches\x12(\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\"\x9b\x01\n\tHeartbeat\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x12&\n\x03lag\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0blag_batches\x18\x04 \x01(\x04\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1c\n\x08\x43\x61ughtUp\x12\x10\n\x08position\x18\x01 \x01(\x04\"j\n\x03Gap\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x0e\n\x06topics\x18\x03 \x03(\t\x12$\n\x05\x63\x61use\x18\x04 \x01(\x0e\x32\x15.tidegate.v1.GapCause\"P\n\x08\x44raining\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x32\n\x0freconnect_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*b\n\x08GapCause\x12\x19\n\x15GAP_CAUSE_UNSPECIFIED\x10\x00\x12\x17\n\x13GAP_CAUSE_RETENTION\x10\x01\x12\"\n\x1eGAP_CAUSE_INCOMPATIBLE_VERSION\x10\x02\x42R\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etidegate/v1/subscription.proto\x12\x0btidegate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tidegate/v1/event.proto\"\xbc\x01\n\x06Opened\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tmember_id\x18\x04 \x01(\t\x12(\n\x05lease\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmax_in_flight\x18\x06 \x01(\r\"Y\n\x07\x42\x61tches\x12(\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x17.tidegate.v1.EventBatch\x12\x13\n\x0blease_epoch\x18\x02 \x01(\x04\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\"\x9b\x01\n\tHeartbeat\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x12&\n\x03lag\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0blag_batches\x18\x04 \x01(\x04\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1c\n\x08\x43\x61ughtUp\x12\x10\n\x08position\x18\x01 \x01(\x04\"5\n\nFellBehind\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\"\x86\x01\n\x07Warning\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.tidegate.v1.WarningKind\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_count\x18\x03 \x01(\x04\x12\x16\n\x0e\x66irst_sequence\x18\x04 \x01(\x04\x12\x15\n\rlast_sequence\x18\x05 \x01(\x04\"j\n\x03Gap\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x0e\n\x06topics\x18\x03 \x03(\t\x12$\n\x05\x63\x61use\x18\x04 \x01(\x0e\x32\x15.tidegate.v1.GapCause\"P\n\x08\x44raining\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x32\n\x0freconnect_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*\xa9\x01\n\x0bWarningKind\x12\x1c\n\x18WARNING_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aWARNING_KIND_FILTER_FAILED\x10\x01\x12\x1e\n\x1aWARNING_KIND_LEASE_EXPIRED\x10\x02\x12\x1e\n\x1aWARNING_KIND_GROUP_STALLED\x10\x03\x12\x1c\n\x18WARNING_KIND_GROUP_MOVED\x10\x04*b\n\x08GapCause\x12\x19\n\x15GAP_CAUSE_UNSPECIFIED\x10\x00\x12\x17\n\x13GAP_CAUSE_RETENTION\x10\x01\x12\"\n\x1eGAP_CAUSE_INCOMPATIBLE_VERSION\x10\x02\x42R\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,18 +35,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.subscription_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.tidegate.v1P\001Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1'
-  _globals['_GAPCAUSE']._serialized_start=674
-  _globals['_GAPCAUSE']._serialized_end=772
-  _globals['_OPENED']._serialized_start=137
-  _globals['_OPENED']._serialized_end=241
-  _globals['_BATCHES']._serialized_start=243
-  _globals['_BATCHES']._serialized_end=294
-  _globals['_HEARTBEAT']._serialized_start=297
-  _globals['_HEARTBEAT']._serialized_end=452
-  _globals['_CAUGHTUP']._serialized_start=454
-  _globals['_CAUGHTUP']._serialized_end=482
-  _globals['_GAP']._serialized_start=484
-  _globals['_GAP']._serialized_end=590
-  _globals['_DRAINING']._serialized_start=592
-  _globals['_DRAINING']._serialized_end=672
+  _globals['_WARNINGKIND']._serialized_start=990
+  _globals['_WARNINGKIND']._serialized_end=1159
+  _globals['_GAPCAUSE']._serialized_start=1161
+  _globals['_GAPCAUSE']._serialized_end=1259
+  _globals['_OPENED']._serialized_start=138
+  _globals['_OPENED']._serialized_end=326
+  _globals['_BATCHES']._serialized_start=328
+  _globals['_BATCHES']._serialized_end=417
+  _globals['_HEARTBEAT']._serialized_start=420
+  _globals['_HEARTBEAT']._serialized_end=575
+  _globals['_CAUGHTUP']._serialized_start=577
+  _globals['_CAUGHTUP']._serialized_end=605
+  _globals['_FELLBEHIND']._serialized_start=607
+  _globals['_FELLBEHIND']._serialized_end=660
+  _globals['_WARNING']._serialized_start=663
+  _globals['_WARNING']._serialized_end=797
+  _globals['_GAP']._serialized_start=799
+  _globals['_GAP']._serialized_end=905
+  _globals['_DRAINING']._serialized_start=907
+  _globals['_DRAINING']._serialized_end=987
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/topic.proto\x12\x0btidegate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n\x05Topic\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05types\x18\x03 \x03(\t\x12\x32\n\x0eunknown_fields\x18\x04 \x01(\x0e\x32\x1a.tidegate.v1.UnknownFields\x12)\n\tretention\x18\x05 \x01(\x0b\x32\x16.tidegate.v1.Retention\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12&\n\x05stats\x18\t \x01(\x0b\x32\x17.tidegate.v1.TopicStats\"\x92\x01\n\nTopicStats\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x13\n\x0b\x65vent_count\x18\x03 \x01(\x04\x12\x13\n\x0b\x62\x61tch_count\x18\x04 \x01(\x04\x12\x12\n\nsize_bytes\x18\x05 \x01(\x04\x12\x17\n\x0fremoved_through\x18\x06 \x01(\x04\"J\n\tRetention\x12*\n\x07max_age\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tmax_bytes\x18\x02 \x01(\x04*d\n\rUnknownFields\x12\x1e\n\x1aUNKNOWN_FIELDS_UNSPECIFIED\x10\x00\x12\x19\n\x15UNKNOWN_FIELDS_REJECT\x10\x01\x12\x18\n\x14UNKNOWN_FIELDS_ALLOW\x10\x02\x42R\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/topic.proto\x12\x0btidegate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x02\n\x05Topic\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05types\x18\x03 \x03(\t\x12\x32\n\x0eunknown_fields\x18\x04 \x01(\x0e\x32\x1a.tidegate.v1.UnknownFields\x12)\n\tretention\x18\x05 \x01(\x0b\x32\x16.tidegate.v1.Retention\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12&\n\x05stats\x18\t \x01(\x0b\x32\x17.tidegate.v1.TopicStats\x12\x12\n\nindex_keys\x18\n \x01(\x08\"\xa8\x01\n\nTopicStats\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x13\n\x0b\x65vent_count\x18\x03 \x01(\x04\x12\x13\n\x0b\x62\x61tch_count\x18\x04 \x01(\x04\x12\x12\n\nsize_bytes\x18\x05 \x01(\x04\x12\x17\n\x0fremoved_through\x18\x06 \x01(\x04\x12\x14\n\x0ckeys_indexed\x18\x07 \x01(\x08\"J\n\tRetention\x12*\n\x07max_age\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tmax_bytes\x18\x02 \x01(\x04*d\n\rUnknownFields\x12\x1e\n\x1aUNKNOWN_FIELDS_UNSPECIFIED\x10\x00\x12\x19\n\x15UNKNOWN_FIELDS_REJECT\x10\x01\x12\x18\n\x14UNKNOWN_FIELDS_ALLOW\x10\x02\x42R\n\x0f\x64\x65v.tidegate.v1P\x01Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.topic_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.tidegate.v1P\001Z=github.com/tidegate/tidegate/clients/go/tidegatev1;tidegatev1'
-  _globals['_UNKNOWNFIELDS']._serialized_start=633
-  _globals['_UNKNOWNFIELDS']._serialized_end=733
+  _globals['_UNKNOWNFIELDS']._serialized_start=675
+  _globals['_UNKNOWNFIELDS']._serialized_end=775
   _globals['_TOPIC']._serialized_start=106
-  _globals['_TOPIC']._serialized_end=406
-  _globals['_TOPICSTATS']._serialized_start=409
-  _globals['_TOPICSTATS']._serialized_end=555
-  _globals['_RETENTION']._serialized_start=557
-  _globals['_RETENTION']._serialized_end=631
+  _globals['_TOPIC']._serialized_end=426
+  _globals['_TOPICSTATS']._serialized_start=429
+  _globals['_TOPICSTATS']._serialized_end=597
+  _globals['_RETENTION']._serialized_start=599
+  _globals['_RETENTION']._serialized_end=673
 # @@protoc_insertion_point(module_scope)

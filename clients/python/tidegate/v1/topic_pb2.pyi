@@ -21,7 +21,7 @@ UNKNOWN_FIELDS_REJECT: UnknownFields
 UNKNOWN_FIELDS_ALLOW: UnknownFields
 
 class Topic(_message.Message):
-    __slots__ = ("name", "subject", "types", "unknown_fields", "retention", "create_time", "update_time", "etag", "stats")
+    __slots__ = ("name", "subject", "types", "unknown_fields", "retention", "create_time", "update_time", "etag", "stats", "index_keys")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class Topic(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     STATS_FIELD_NUMBER: _ClassVar[int]
+    INDEX_KEYS_FIELD_NUMBER: _ClassVar[int]
     name: str
     subject: str
     types: _containers.RepeatedScalarFieldContainer[str]
@@ -40,23 +41,26 @@ class Topic(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     etag: str
     stats: TopicStats
-    def __init__(self, name: _Optional[str] = ..., subject: _Optional[str] = ..., types: _Optional[_Iterable[str]] = ..., unknown_fields: _Optional[_Union[UnknownFields, str]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., stats: _Optional[_Union[TopicStats, _Mapping]] = ...) -> None: ...
+    index_keys: bool
+    def __init__(self, name: _Optional[str] = ..., subject: _Optional[str] = ..., types: _Optional[_Iterable[str]] = ..., unknown_fields: _Optional[_Union[UnknownFields, str]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., stats: _Optional[_Union[TopicStats, _Mapping]] = ..., index_keys: _Optional[bool] = ...) -> None: ...
 
 class TopicStats(_message.Message):
-    __slots__ = ("first_sequence", "last_sequence", "event_count", "batch_count", "size_bytes", "removed_through")
+    __slots__ = ("first_sequence", "last_sequence", "event_count", "batch_count", "size_bytes", "removed_through", "keys_indexed")
     FIRST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     BATCH_COUNT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     REMOVED_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    KEYS_INDEXED_FIELD_NUMBER: _ClassVar[int]
     first_sequence: int
     last_sequence: int
     event_count: int
     batch_count: int
     size_bytes: int
     removed_through: int
-    def __init__(self, first_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., event_count: _Optional[int] = ..., batch_count: _Optional[int] = ..., size_bytes: _Optional[int] = ..., removed_through: _Optional[int] = ...) -> None: ...
+    keys_indexed: bool
+    def __init__(self, first_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., event_count: _Optional[int] = ..., batch_count: _Optional[int] = ..., size_bytes: _Optional[int] = ..., removed_through: _Optional[int] = ..., keys_indexed: _Optional[bool] = ...) -> None: ...
 
 class Retention(_message.Message):
     __slots__ = ("max_age", "max_bytes")
