@@ -1,0 +1,71 @@
+"""Where groups are kept: what a store of them must guarantee. Imports nothing of gRPC or of the stubs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from gateway.groups.values import Changes, DeadLetter, Definition, Progress
+    from gateway.log import StoredKind
+
+
+class Write(NamedTuple):
+    """What to write down of a group's progress; ``dead`` holds a letter for each of ``changes.dead``."""
+
+    group: str
+    create_time: str
+    changes: Changes
+    dead: Sequence[DeadLetter]
+
+
+class GroupStore(Protocol):
+    """Keeps groups, their progress and their dead letters.
+
+    Several gateways may share one, so changes of definitions compare and set. Any call may raise
+    ``StorageFailed``, and those that write ``StorageFull`` and ``StorageReadOnly``; nothing was stored then.
+    """
+
+    async def load(self) -> list[tuple[Definition, Progress]]:
+        """Answers all groups and how far they are."""
+        ...
+
+    async def put(self, group: Definition, expected_etag: str, progress: Progress | None = None) -> bool:
+        """Stores a group if the stored one's etag is ``expected_etag`` ('' for none); tells if it did.
+
+        ``progress`` comes with a new group.
+        """
+        ...
+
+    async def delete(self, name: str, expected_etag: str) -> bool:
+        """Deletes a group, its progress and its dead letters, if its etag is the expected one; tells if so."""
+        ...
+
+    async def save(self, writes: Sequence[Write]) -> None:
+        """Writes down progress and dead letters of several groups: all or nothing.
+
+        What belongs to a group that is not there any more, or was made anew, is passed over. Costs as little
+        as the changes are, whatever is stored.
+        """
+        ...
+
+    async def letters(self, group: str, *, after: int, limit: int, max_bytes: int) -> list[DeadLetter]:
+        """Answers dead letters with sequences above ``after``, by sequence; at least one, if there are any."""
+        ...
+
+    async def find_letters(self, group: str, sequences: Collection[int]) -> list[DeadLetter]:
+        """Answers those of the named dead letters that there are, by sequence."""
+        ...
+
+    async def remove_letters(self, group: str, sequences: Collection[int]) -> int:
+        """Removes dead letters for good; answers how many there were."""
+        ...
+
+    async def count_letters(self, group: str, above: int = 0) -> int:
+        """Answers how many dead letters have sequences above one. Cheap."""
+        ...
+
+    async def letter_kinds(self) -> frozenset[StoredKind]:
+        """Answers of which topics, event types and schema versions there are dead letters, of any group."""
+        ...

@@ -1,0 +1,236 @@
+"""What groups are made of, as plain values. Imports nothing of gRPC or of the generated stubs.
+
+Times are seconds since the epoch; sequences stand in pairs of a first and a last one, both inclusive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+Span: TypeAlias = tuple[int, int]
+"""The first and the last of some sequences that follow each other."""
+
+MOST_IN_FLIGHT = 100_000
+MOST_ATTEMPTS = 1_000
+LONGEST_WAIT = 86_400.0
+REASON_BYTES = 4_096
+"""How much of a reason is kept."""
+ATTEMPTS_KEPT = 50
+"""How many of the first attempts, and of the last ones, are kept."""
+
+
+class Ordering(Enum):
+    """What holds of events of one key."""
+
+    BY_KEY = "BY_KEY"
+    """The next one is not delivered before the one before it is settled."""
+    NONE = "NONE"
+    """Nothing: events are delivered as they come, many at a time."""
+
+
+class DeadLetterPolicy(Enum):
+    """What holds of a key whose event went to the dead letters."""
+
+    SKIP = "SKIP"
+    """It goes on behind the event."""
+    PARK_KEY = "PARK_KEY"
+    """It waits until somebody releases it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a group shares out events.
+
+    Attributes:
+        ordering: What holds of events of one key.
+        max_in_flight: How many events members have and have not settled, at most.
+        max_in_flight_per_member: The same of each member.
+        lease: How many seconds a member has for an event.
+        min_backoff: Seconds to wait after the first failed attempt.
+        max_backoff: Seconds to wait at most.
+        multiplier: By how much each wait is longer than the one before.
+        max_attempts: After how many failed attempts an event goes to the dead letters.
+        dead_letters: What then holds of its key.
+    """
+
+    ordering: Ordering = Ordering.BY_KEY
+    max_in_flight: int = 10_000
+    max_in_flight_per_member: int = 1_000
+    lease: float = 30.0
+    min_backoff: float = 1.0
+    max_backoff: float = 60.0
+    multiplier: float = 2.0
+    max_attempts: int = 10
+    dead_letters: DeadLetterPolicy = DeadLetterPolicy.SKIP
+
+    def backoff(self, attempts: int) -> float:
+        """Answers how many seconds to wait after so many failed attempts."""
+        factor = self.multiplier ** min(attempts - 1, 1_000) if self.multiplier > 1 else 1.0
+        return min(self.max_backoff, self.min_backoff * min(factor, 1e9))
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What somebody said that a group is.
+
+    Attributes:
+        name: Its name, of the form of a topic's.
+        topics: Names and patterns.
+        types: Event types; empty means all.
+        filter: A CEL expression; empty means all.
+        type_filters: A CEL expression by event type.
+        settings: How it shares out events.
+        create_time: When it was created.
+        update_time: When it was last changed.
+        etag: Names this state of it.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    types: tuple[str, ...]
+    filter: str
+    type_filters: Mapping[str, str]
+    settings: Settings
+    create_time: datetime
+    update_time: datetime
+    etag: str
+
+
+class Outcome(Enum):
+    """How an attempt ended that did not succeed."""
+
+    NACKED = "NACKED"
+    REJECTED = "REJECTED"
+    LEASE_EXPIRED = "LEASE_EXPIRED"
+    STREAM_BROKE = "STREAM_BROKE"
+
+
+class Attempt(NamedTuple):
+    """One attempt of a member at an event, and how it ended."""
+
+    member_id: str
+    client_name: str
+    time: float
+    outcome: Outcome
+    reason: str
+
+
+class Cause(Enum):
+    """Why an event was given up."""
+
+    MAX_ATTEMPTS = "MAX_ATTEMPTS"
+    REJECTED = "REJECTED"
+    SKIPPED = "SKIPPED"
+
+
+class Failed(NamedTuple):
+    """Events that failed, or were redriven, and are not settled.
+
+    Attributes:
+        first, last: Their sequences; one event, if it has a key.
+        key: Their key, empty if they have none or the group does not order by key.
+        due: When they are tried again.
+        count: How many attempts failed.
+        attempts: Those of them that are remembered, the first ones and the last ones.
+        redriven: Whether they came back from the dead letters: their key may be further.
+    """
+
+    first: int
+    last: int
+    key: str
+    due: float
+    count: int
+    attempts: tuple[Attempt, ...]
+    redriven: bool = False
+
+
+class Parked(NamedTuple):
+    """A key that is parked: behind which event, since when, and why the event failed."""
+
+    sequence: int
+    time: float
+    reason: str
+
+
+class Dead(NamedTuple):
+    """An event that was given up, as the machine knows it."""
+
+    sequence: int
+    key: str
+    time: float
+    cause: Cause
+    count: int
+    attempts: tuple[Attempt, ...]
+
+
+class DeadLetter(NamedTuple):
+    """An event that was given up, as it is kept.
+
+    Attributes:
+        dead: What was tried.
+        topic: The event's topic.
+        type: Its event type.
+        schema_version: The version that it was checked against.
+        entry: Its finished entry of a frame: a batch of one.
+    """
+
+    dead: Dead
+    topic: str
+    type: str
+    schema_version: int
+    entry: bytes
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a group is: all that must outlive the gateway.
+
+    Attributes:
+        position: Everything of the group's topics up to here is settled, but for what is named below.
+        loose: Events without a key, or of a group that does not order by key, that are not settled.
+        keys: Of keys with events that are not settled, a sequence: all below it are settled, and from
+            it on none is. It need not be the key's.
+        parked: Of these keys, those that are parked.
+        failed: What is known of events that failed or were redriven, by their first sequence.
+        lost_through: The last sequence that retention removed before it was settled, 0 if there is none.
+    """
+
+    position: int = 0
+    loose: tuple[Span, ...] = ()
+    keys: dict[str, int] = field(default_factory=dict)
+    parked: dict[str, Parked] = field(default_factory=dict)
+    failed: dict[int, Failed] = field(default_factory=dict)
+    lost_through: int = 0
+
+
+@dataclass(slots=True)
+class Changes:
+    """What changed of a group's progress since it was last asked.
+
+    Attributes:
+        position: As in ``Progress``.
+        lost_through: As in ``Progress``.
+        forget: Whether all keys, parked keys and failed events that were stored before go, first of all.
+        loose: As in ``Progress``; None if it did not change.
+        keys: Keys that changed; None for those that have nothing unsettled any more.
+        parked: Keys that were parked; None for those that are not any more.
+        failed: What changed of failed events, by their first sequence; None for those that are settled.
+        dead: What was given up.
+        revived: Sequences that are no dead letters any more.
+    """
+
+    position: int
+    lost_through: int
+    forget: bool = False
+    loose: tuple[Span, ...] | None = None
+    keys: dict[str, int | None] = field(default_factory=dict)
+    parked: dict[str, Parked | None] = field(default_factory=dict)
+    failed: dict[int, Failed | None] = field(default_factory=dict)
+    dead: list[Dead] = field(default_factory=list)
+    revived: list[int] = field(default_factory=list)
