@@ -39,7 +39,7 @@ class GroupStore(Protocol):
         ...
 
     async def delete(self, name: str, expected_etag: str) -> bool:
-        """Deletes a group, its progress and its dead letters, if its etag is the expected one; tells if so."""
+        """Deletes a group, its progress and its dead letters, if its etag is the expected one; tells if."""
         ...
 
     async def save(self, writes: Sequence[Write]) -> None:
@@ -51,7 +51,7 @@ class GroupStore(Protocol):
         ...
 
     async def letters(self, group: str, *, after: int, limit: int, max_bytes: int) -> list[DeadLetter]:
-        """Answers dead letters with sequences above ``after``, by sequence; at least one, if there are any."""
+        """Answers dead letters with sequences above ``after``, by sequence; one at least, if there are."""
         ...
 
     async def find_letters(self, group: str, sequences: Collection[int]) -> list[DeadLetter]:

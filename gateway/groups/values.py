@@ -223,6 +223,8 @@ class Changes:
         failed: What changed of failed events, by their first sequence; None for those that are settled.
         dead: What was given up.
         revived: Sequences that are no dead letters any more.
+        revived_above: All dead letters above this sequence are none any more; None for no such thing. First
+            of all, too.
     """
 
     position: int
@@ -234,3 +236,85 @@ class Changes:
     failed: dict[int, Failed | None] = field(default_factory=dict)
     dead: list[Dead] = field(default_factory=list)
     revived: list[int] = field(default_factory=list)
+    revived_above: int | None = None
+
+
+class Verb(Enum):
+    """What a member says of events."""
+
+    ACK = "ACK"
+    NACK = "NACK"
+    REJECT = "REJECT"
+    EXTEND = "EXTEND"
+    RELEASE = "RELEASE"
+
+
+class Settlement(NamedTuple):
+    """What a member says of events that were delivered to it.
+
+    Attributes:
+        epoch: The lease_epoch that they were delivered under; with ``through``, the last one that counts.
+        verb: What became of them.
+        spans: Which ones; empty if ``through`` is given.
+        through: All that the member has up to this sequence.
+        reason: Why, with NACK and REJECT.
+        delay: With NACK, seconds to wait; None means: as the group's settings say.
+    """
+
+    epoch: int
+    verb: Verb
+    spans: tuple[Span, ...] = ()
+    through: int | None = None
+    reason: str = ""
+    delay: float | None = None
+
+
+class Settled(NamedTuple):
+    """What became of settlements: how many events they took effect on, and which they did not.
+
+    Attributes:
+        applied: How many events they took effect on.
+        before: Events that were settled before.
+        late: Events that are not settled, and not this member's under that epoch.
+    """
+
+    applied: int
+    before: tuple[Span, ...]
+    late: tuple[Span, ...]
+
+
+class MemberStats(NamedTuple):
+    """How a member stands; ``joined`` is a time, ``silent`` whether a lease of it ended without a word."""
+
+    member_id: str
+    client_name: str
+    in_flight: int
+    max_in_flight: int
+    joined: float
+    silent: bool
+
+
+class Stats(NamedTuple):
+    """How a group stands; see ``GroupStats`` of the contract. ``lag`` is in seconds."""
+
+    position: int
+    head: int
+    members: tuple[MemberStats, ...]
+    in_flight: int
+    retrying_count: int
+    lag_events: int
+    lag: float
+    oldest: int
+    retrying: tuple[Failed, ...]
+    parked_count: int
+    parked: tuple[tuple[str, Parked], ...]
+    stalled: str
+    lost_through: int
+
+
+class Seeked(NamedTuple):
+    """What a move to another position means: about how many events come again, and are skipped."""
+
+    position: int
+    repeated: int
+    skipped: int

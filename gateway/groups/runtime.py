@@ -1,0 +1,69 @@
+"""One group at work: reads the log for it, serves its members, and has its progress written down.
+
+The thin shell around ``state``, which decides everything. Imports nothing of gRPC or of the stubs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from gateway.frames import Frame, Subscribing
+    from gateway.groups.values import DeadLetter, Definition, Seeked, Settled, Settlement, Stats
+
+
+class GroupRuntime:
+    """One group at work. Used from one event loop."""
+
+    definition: Definition
+
+    @property
+    def member_count(self) -> int:
+        """How many members read now."""
+        raise NotImplementedError
+
+    def frames(self, wanted: Subscribing) -> AsyncGenerator[Frame, None]:
+        """Answers the frames of a new member, until it is closed, the group is deleted, or ``drain``."""
+        raise NotImplementedError
+
+    def settle(self, member_id: str, settlements: Sequence[Settlement]) -> Settled:
+        """Takes what a member says of events; takes effect at once, and is written down within 100 ms."""
+        raise NotImplementedError
+
+    async def stats(self) -> Stats:
+        """Answers how the group stands."""
+        raise NotImplementedError
+
+    async def update(self, definition: Definition) -> None:
+        """Goes on as a new definition says, which is stored already."""
+        raise NotImplementedError
+
+    async def seek(self, position: int, *, dry_run: bool) -> Seeked:
+        """Goes on behind another position, or only tells what that would mean; durable when it answers."""
+        raise NotImplementedError
+
+    async def release_key(self, key: str) -> int:
+        """Lets a parked key go on; answers the event that is tried again, 0 if that was purged. Durable.
+
+        Raises:
+            KeyNotParked: The key is not parked.
+        """
+        raise NotImplementedError
+
+    async def skip(self, sequence: int) -> str:
+        """Gives an event up; answers its key, which goes on behind it. Durable.
+
+        Raises:
+            EventNotHeld: It is neither what a key is parked behind nor a failed event that is not settled.
+        """
+        raise NotImplementedError
+
+    async def redrive(self, letters: Sequence[DeadLetter]) -> None:
+        """Delivers dead letters of this group again; they are none any more. Durable."""
+        raise NotImplementedError
+
+    async def close(self, *, deleted: bool = False) -> None:
+        """Ends the streams of all members, with GroupNotFound if the group was deleted."""
+        raise NotImplementedError
