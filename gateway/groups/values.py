@@ -136,7 +136,7 @@ class Failed(NamedTuple):
         first, last: Their sequences; one event, if it has a key.
         key: Their key, empty if they have none or the group does not order by key.
         due: When they are tried again.
-        count: How many attempts failed.
+        attempt_count: How many attempts failed.
         attempts: Those of them that are remembered, the first ones and the last ones.
         redriven: Whether they came back from the dead letters: their key may be further.
     """
@@ -145,7 +145,7 @@ class Failed(NamedTuple):
     last: int
     key: str
     due: float
-    count: int
+    attempt_count: int
     attempts: tuple[Attempt, ...]
     redriven: bool = False
 
@@ -165,7 +165,7 @@ class Dead(NamedTuple):
     key: str
     time: float
     cause: Cause
-    count: int
+    attempt_count: int
     attempts: tuple[Attempt, ...]
 
 
