@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tidegate.holding import ACK, EXTEND, RELEASE, Hold, Verb, Word, contains, spans_of
-from tidegate.settling import ADOPTION, MOST_EVENTS, MOST_REASONS, Ledger
+from tidegate.settling import ADOPTION, Ledger
 
 if TYPE_CHECKING:
     from tidegate.holding import Span

@@ -69,6 +69,7 @@ class AsyncClient(AsyncReading, AsyncAdmin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key: str = ...,
         request_id: str = ...,
     ) -> Published: ...
 
@@ -86,6 +87,7 @@ class AsyncClient(AsyncReading, AsyncAdmin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key: str = ...,
         request_id: str = ...,
     ) -> list[Published]: ...
 
@@ -102,6 +104,7 @@ class AsyncClient(AsyncReading, AsyncAdmin):
         schema_version: int = 0,
         source: str = "",
         expected_last_sequence: int | None = None,
+        expected_key: str = "",
         request_id: str = "",
     ) -> Published | list[Published]:
         """Publishes one message, or several of them as one: all are appended, in order, or none.
@@ -121,12 +124,14 @@ class AsyncClient(AsyncReading, AsyncAdmin):
             source: Who produced them, as a URI reference.
             expected_last_sequence: Append only if the topic's last sequence is this one; 0 means that it
                 never had an event.
+            expected_key: With it, what is compared is the topic's last event of this key: the aggregate that
+                the decision was made on. The topic must have ``index_keys``.
             request_id: The same id with the same content is appended once, however often it is published;
                 a new one is made, if it is empty. Say ``id`` and ``time`` with it: they are content.
 
         Raises:
             InvalidEvent: An event fails its schema; the violations name event, field and rule.
-            UnexpectedSequence: The topic's last sequence is not the expected one.
+            UnexpectedSequence: The last sequence of the topic, or of the key, is not the expected one.
             TidegateError: Any other reason of the catalogue.
         """
         is_single = isinstance(message, (Message, bytes, NewEvent))
@@ -144,7 +149,11 @@ class AsyncClient(AsyncReading, AsyncAdmin):
         for batch in _batches(topic, events, schema_version, source):
             request.batches.add().ParseFromString(batch)
         if expected_last_sequence is not None:
-            request.expected_positions.add(topic=topic, expected_last_sequence=expected_last_sequence)
+            request.expected_positions.add(
+                topic=topic, expected_last_sequence=expected_last_sequence, key=expected_key
+            )
+        elif expected_key:
+            raise ValueError("expected_key says whose last sequence is expected: name it, too")
         answer = await self._connection.call(
             "EventService/Publish", request, event_service_pb2.PublishResponse
         )

@@ -71,6 +71,7 @@ class Client(Reading, Admin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key: str = ...,
         request_id: str = ...,
     ) -> Published: ...
 
@@ -88,6 +89,7 @@ class Client(Reading, Admin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key: str = ...,
         request_id: str = ...,
     ) -> list[Published]: ...
 

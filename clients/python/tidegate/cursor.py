@@ -49,7 +49,7 @@ class Cursor:
     ) -> None:
         self._request = request
         self._until_caught_up = until_caught_up
-        self._set_start(start)
+        set_start(request, start)
         self.position: int | None = None
         self.caught_up = False
         self.lag: Lag | None = None
@@ -102,22 +102,6 @@ class Cursor:
         """Whether the gateway may end the stream because everything was delivered."""
         return bool(self._request.end_sequence)
 
-    def _set_start(self, start: Start | int | datetime) -> None:
-        if isinstance(start, Start):
-            self._request.start_position = start.value
-        elif isinstance(start, datetime):
-            if start.tzinfo is None:
-                raise ValueError(
-                    f"start {start} has no time zone: say datetime(..., tzinfo=UTC) or .astimezone()"
-                )
-            self._request.from_time.FromDatetime(start)
-        elif isinstance(start, int) and not isinstance(start, bool):
-            if start < 0:
-                raise ValueError(f"start must be at least 0, not {start}")
-            self._request.from_sequence = start
-        else:
-            raise TypeError(f"start is EARLIEST, LATEST, a sequence or a datetime, not {start!r}")
-
     def _take_opened(self, opened: subscription_pb2.Opened) -> None:
         self.advance(opened.position)
         if opened.HasField("heartbeat_interval"):
@@ -132,6 +116,35 @@ class Cursor:
     def _take_heartbeat(self, beat: subscription_pb2.Heartbeat) -> None:
         self.advance(beat.position)
         self.lag = Lag(beat.lag.ToTimedelta(), beat.lag_batches, beat.head_sequence)
+
+
+def set_start(request: Any, start: Start | int | datetime) -> None:
+    """Sets where to start, in a request that has ``start_position``, ``from_sequence`` and ``from_time``.
+
+    Raises:
+        TypeError, ValueError: It is no start.
+    """
+    if isinstance(start, Start):
+        request.start_position = start.value
+    elif isinstance(start, datetime):
+        request.from_time.FromDatetime(check_time(start))
+    elif isinstance(start, int) and not isinstance(start, bool):
+        if start < 0:
+            raise ValueError(f"start must be at least 0, not {start}")
+        request.from_sequence = start
+    else:
+        raise TypeError(f"start is EARLIEST, LATEST, a sequence or a datetime, not {start!r}")
+
+
+def check_time(time: datetime) -> datetime:
+    """Answers a time that has a time zone.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if time.tzinfo is None:
+        raise ValueError(f"{time} has no time zone: say datetime(..., tzinfo=UTC) or .astimezone()")
+    return time
 
 
 def seconds_of(duration: Any) -> float:
