@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tidegate.v1 import schema_service_pb2_grpc, topic_service_pb2_grpc
+from tidegate.v1 import group_service_pb2_grpc, schema_service_pb2_grpc, topic_service_pb2_grpc
 
 from gateway.allocator import keep_freed_memory
 from gateway.backtest import Backtester
 from gateway.errors import CannotOpenLog
+from gateway.event_json import EventJson
 from gateway.event_service import EventService
+from gateway.group_service import GroupService
+from gateway.groups.dead_letters import DeadLetters
+from gateway.groups.definitions import Definitions
+from gateway.groups.filters import NoFilters
+from gateway.groups.groups import Groups, Memberships
+from gateway.groups.repair import Repair
+from gateway.groups.runtime import GroupRuntime
 from gateway.interceptors import ErrorInterceptor, LimitInterceptor, TelemetryInterceptor
 from gateway.publisher import Publisher
 from gateway.readers import Readers
@@ -26,6 +34,7 @@ from gateway.schema_service import SchemaService
 from gateway.schema_trial import SchemaTrial
 from gateway.schema_uses import GatewayUses
 from gateway.schema_views import SchemaViews
+from gateway.sqlite_group_store import SqliteGroupStore
 from gateway.sqlite_log import SqliteLog
 from gateway.sqlite_reader_store import SqliteReaderStore
 from gateway.sqlite_topic_store import SqliteTopicStore
@@ -45,9 +54,16 @@ if TYPE_CHECKING:
     from typing import Self
 
     from gateway.config import Config
-    from gateway.log import EventLog
+    from gateway.groups.filters import Filters
+    from gateway.groups.values import Definition, Progress
+    from gateway.log import EventLog, StoredKind
 
-SERVICES = ("tidegate.v1.EventService", "tidegate.v1.SchemaService", "tidegate.v1.TopicService")
+SERVICES = (
+    "tidegate.v1.EventService",
+    "tidegate.v1.SchemaService",
+    "tidegate.v1.TopicService",
+    "tidegate.v1.GroupService",
+)
 RECEIVE_BYTES = 64 * 1024 * 1024
 """The largest message that gRPC takes at all; what is larger than a limit of ours gets our own error."""
 QUIET_SECONDS = 0.05
@@ -116,14 +132,27 @@ class Gateway:
         self._readers = Readers(reader_store, topics, config.reader_alive_seconds)
         await self._readers.open()
         stack.push_async_callback(self._readers.close)
-        uses = GatewayUses(topics, log, self._readers)
+        self._group_store = await SqliteGroupStore.open(path)
+        stack.push_async_callback(self._group_store.close)
+        filters = NoFilters()
+        self._groups = self._make_groups(log, topics, filters)
+
+        async def owner(kind: StoredKind) -> str:
+            return (await registry.get_by_type(kind.type, kind.schema_version)).subject
+
+        uses = GatewayUses(topics, log, self._readers, self._groups, owner)
         registry = Registry(schemas, SchemaLimits(max_bytes=config.max_schema_bytes), uses)
         await registry.open()
         self._backtester = Backtester(log, topics)
         retention = Retention(log, topics)
         self._publisher = Publisher(log, topics, registry, config)
         self._subscriber = Subscriber(log, topics, registry, self._readers, config)
-        self._events = EventService(self._publisher, self._subscriber)
+        memberships = Memberships(self._groups, self._readers, self._subscriber.find_readers)
+        self._events = EventService(self._publisher, self._subscriber, self._groups, memberships)
+        letters = DeadLetters(self._groups, self._group_store, filters)
+        self._repair = Repair(self._groups, self._group_store, letters, log)
+        await self._groups.open()
+        stack.push_async_callback(self._groups.close)
         self._limits = LimitInterceptor(config)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
@@ -140,13 +169,34 @@ class Gateway:
         topic_service_pb2_grpc.add_TopicServiceServicer_to_server(
             TopicService(topics, registry, log, retention), self._server
         )
+        group_service_pb2_grpc.add_GroupServiceServicer_to_server(
+            GroupService(self._groups, self._group_store, letters, self._repair, EventJson(registry)),
+            self._server,
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.address = self._listen()
         await self._server.start()
-        for work in (retention.run(), self._readers.run()):
+        for work in (retention.run(), self._readers.run(), self._groups.run()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    def _make_groups(self, log: EventLog, topics: Topics, filters: Filters) -> Groups:
+        def start(
+            definition: Definition, progress: Progress, save: Callable[[GroupRuntime], None]
+        ) -> GroupRuntime:
+            return GroupRuntime(
+                definition,
+                progress,
+                letters=self._group_store,
+                log=log,
+                topics=topics,
+                sieves=filters,
+                save=save,
+            )
+
+        definitions = Definitions(topics, filters, self._config.max_subscription_topics)
+        return Groups(self._group_store, log, definitions, start)
 
     def _listen(self) -> str:
         host, _, _ = self._config.listen.rpartition(":")
@@ -165,6 +215,8 @@ class Gateway:
         self._limits.drain()
         self._events.drain()
         self._subscriber.drain()
+        self._groups.drain()
+        self._repair.drain()
         self._backtester.drain()
         try:
             async with asyncio.timeout_at(deadline):

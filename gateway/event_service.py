@@ -10,6 +10,7 @@ import grpc
 from tidegate.v1 import event_service_pb2 as pb
 
 from gateway import wire
+from gateway.acknowledgement_messages import encode_settled, read_acknowledging
 from gateway.errors import Draining
 from gateway.frames import DrainingFrame
 from gateway.publish_stream import Outcome, PublishStream
@@ -20,6 +21,7 @@ from registry.errors import TidegateError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from gateway.groups.groups import Groups, Memberships
     from gateway.log import Placed
     from gateway.publisher import Publisher
     from gateway.subscriber import Subscriber
@@ -35,9 +37,13 @@ RESPONSE_BYTES = 1024 * 1024
 class EventService:
     """The RPCs of ``tidegate.v1.EventService``; with ``typed``, those of that typed service."""
 
-    def __init__(self, publisher: Publisher, subscriber: Subscriber) -> None:
+    def __init__(
+        self, publisher: Publisher, subscriber: Subscriber, groups: Groups, memberships: Memberships
+    ) -> None:
         self._publisher = publisher
         self._subscriber = subscriber
+        self._groups = groups
+        self._memberships = memberships
         self._streams: set[PublishStream] = set()
 
     def handlers(self) -> grpc.GenericRpcHandler:
@@ -48,6 +54,7 @@ class EventService:
                 "Publish": grpc.unary_unary_rpc_method_handler(self.publish),
                 "PublishStream": grpc.stream_stream_rpc_method_handler(self.publish_stream),
                 "Subscribe": grpc.unary_stream_rpc_method_handler(self.subscribe),
+                "Acknowledge": grpc.unary_unary_rpc_method_handler(self.acknowledge),
             },
         )
 
@@ -76,13 +83,19 @@ class EventService:
             self._streams.discard(stream)
 
     async def subscribe(self, raw: bytes, context: Context, typed: TypedService | None = None) -> None:
-        """Serves one subscription."""
+        """Serves one subscription, or one member of a group."""
         wanted = read_subscribing(raw, typed)
-        async with aclosing(self._subscriber.subscribe(wanted)) as frames:
+        source = self._memberships if wanted.group else self._subscriber
+        async with aclosing(source.subscribe(wanted)) as frames:
             async for frame in frames:
                 await context.write(encode_frame(frame))
                 if isinstance(frame, DrainingFrame):
                     raise Draining
+
+    async def acknowledge(self, raw: bytes, _: Context) -> bytes:
+        """Takes what a member of a group says of events."""
+        asked = read_acknowledging(raw)
+        return encode_settled(self._groups.settle(asked.group, asked.member_id, asked.settlements))
 
     def drain(self) -> None:
         """Ends all publish streams, each behind the requests that it has taken."""

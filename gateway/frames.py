@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +28,12 @@ class Subscribing:
         heartbeat: Seconds between heartbeats.
         client_name: What the reader calls itself; empty if it doesn't.
         built_with: The schema versions that it was built with, by subject.
+        filter: A CEL expression; empty means all.
+        type_filters: A CEL expression by event type.
+        group: The group to read as a member of; empty without one.
+        max_in_flight: How many events the member may have unsettled; 0 means as many as the group says.
+        group_settings: Settings of the group that were named, by attribute of ``groups.values.Settings``.
+        typed: Whether it came to a typed service: topics that are left out are all.
     """
 
     topics: tuple[str, ...]
@@ -40,15 +46,24 @@ class Subscribing:
     heartbeat: float = DEFAULT_HEARTBEAT
     client_name: str = ""
     built_with: Mapping[str, int] = field(default_factory=dict)
+    filter: str = ""
+    type_filters: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
+    max_in_flight: int = 0
+    group_settings: Mapping[str, Any] = field(default_factory=dict)
+    typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The stream is open behind ``position``."""
+    """The stream is open behind ``position``; of a group, with what its member must know."""
 
     position: int
     head: int
     heartbeat: float
+    member_id: str = ""
+    lease: float = 0.0
+    max_in_flight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,34 @@ class CaughtUp:
     """The reader is at the head."""
 
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class FellBehind:
+    """The reader was at the head and is behind now."""
+
+    position: int
+    head: int
+
+
+class WarningKind(Enum):
+    """What a warning is about."""
+
+    FILTER_FAILED = "FILTER_FAILED"
+    LEASE_EXPIRED = "LEASE_EXPIRED"
+    GROUP_STALLED = "GROUP_STALLED"
+    GROUP_MOVED = "GROUP_MOVED"
+
+
+@dataclass(frozen=True, slots=True)
+class WarningFrame:
+    """Something that the reader should know: of how many events, and the first and the last of them."""
+
+    kind: WarningKind
+    message: str
+    events: int = 0
+    first_sequence: int = 0
+    last_sequence: int = 0
 
 
 class GapCause(Enum):
@@ -96,5 +139,5 @@ class DrainingFrame:
     reconnect_after: float
 
 
-Frame = bytes | Opened | Heartbeat | CaughtUp | Gap | DrainingFrame
+Frame = bytes | Opened | Heartbeat | CaughtUp | FellBehind | WarningFrame | Gap | DrainingFrame
 """A finished frame of batches, or a value that the service encodes."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.readers import Readers
     from gateway.topics import Topics
     from registry.registry import Registry
+    from registry.schema import Reader
 
 PAGE_BYTES = 1024 * 1024
 """How much one read of the log answers at most, besides a batch that is larger by itself."""
@@ -64,7 +65,7 @@ class Subscriber:
             EventsRemoved, IncompatibleVersion, StorageFailed.
         """
         selection = self._selection(wanted)
-        readers = self._readers.find(wanted, await self._types(wanted))
+        readers = await self.find_readers(wanted)
         # No name holds the bounds here: there may be thousands, and this frame lives as long as the stream.
         subscription = Subscription(
             self._log,
@@ -84,6 +85,14 @@ class Subscriber:
                         yield frame
         finally:
             self._open.discard(subscription)
+
+    async def find_readers(self, wanted: Subscribing) -> Sequence[Reader]:
+        """Answers as what a subscription reads, by the schema versions that it was built with.
+
+        Raises:
+            InvalidRequest, TopicNotFound, SchemaVersionNotFound.
+        """
+        return self._readers.find(wanted, await self._types(wanted))
 
     def drain(self) -> None:
         """Ends all subscriptions, each with a ``DrainingFrame`` behind what it is sending."""

@@ -13,7 +13,7 @@ from tidegate.v1.topic_service_pb2_grpc import TopicServiceServicer
 from gateway.errors import TopicAlreadyExists, TopicNotEmpty
 from gateway.log import TopicBounds
 from gateway.paging import fill_page, make_token, page_size, read_token
-from gateway.selection import Selection, is_topic_name, is_topic_pattern
+from gateway.selection import Selection, is_topic_name, matching
 from registry.errors import EventTypeNotFound, InvalidRequest
 from registry.names import close_names, shown
 
@@ -81,7 +81,7 @@ class TopicService(TopicServiceServicer):
 
     async def ListTopics(self, request: pb.ListTopicsRequest, _: Context) -> pb.ListTopicsResponse:  # noqa: N802
         """Lists a page of the topics, by name."""
-        selection = _selection(request.pattern)
+        selection = matching(request.pattern)
         after, size = read_token(request.page_token), page_size(request.page_size)
         found = [
             topic for topic in self._topics.all() if topic.name > after and selection.has_topic(topic.name)
@@ -143,18 +143,6 @@ class TopicService(TopicServiceServicer):
                 where = f"version {latest.version} of subject {subject!r}"
                 raise EventTypeNotFound(shown(event_type), where, close_names(event_type, latest.types))
         return tuple(map(sys.intern, asked))
-
-
-def _selection(pattern: str) -> Selection:
-    if not pattern:
-        return Selection(patterns=(">",))
-    if is_topic_name(pattern):
-        return Selection(frozenset((pattern,)))
-    if not is_topic_pattern(pattern):
-        raise InvalidRequest(
-            "pattern", f"{pattern!r} is neither a topic name nor a pattern such as shop.* or shop.>"
-        )
-    return Selection(patterns=(pattern,))
 
 
 def _changes(asked: topic_pb2.Topic, paths: set[str]) -> dict[str, Any]:

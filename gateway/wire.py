@@ -284,6 +284,14 @@ def event_sizes(raw: bytes) -> Iterable[EventSizes]:
         yield EventSizes(len(event.id), len(event.key), sum(map(len, event.attributes)))
 
 
+def batch_of(entry: bytes) -> bytes:
+    """Answers the bytes of the ``EventBatch`` that a finished entry holds."""
+    start = 1
+    while entry[start] > _SEVEN:
+        start += 1
+    return entry[start + 1 :]
+
+
 def cut(entry: bytes, skip: int, keep: int, first_sequence: int) -> bytes:
     """Cuts a run of events out of a finished entry and answers a finished entry.
 
@@ -293,10 +301,7 @@ def cut(entry: bytes, skip: int, keep: int, first_sequence: int) -> bytes:
         keep: How many events to keep behind them.
         first_sequence: The sequence of the first event that is kept.
     """
-    start = 1
-    while entry[start] > 0x7F:
-        start += 1
-    batch = _EventBatch.FromString(entry[start + 1 :])
+    batch = _EventBatch.FromString(batch_of(entry))
     events = batch.events[skip : skip + keep]
     del batch.events[:]
     batch.events.extend(events)

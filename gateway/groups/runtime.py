@@ -8,20 +8,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from gateway.frames import Frame, Subscribing
-    from gateway.groups.values import DeadLetter, Definition, Seeked, Settled, Settlement, Stats
+    from gateway.groups.store import GroupStore, Write
+    from gateway.groups.values import DeadLetter, Definition, Progress, Seeked, Settled, Settlement, Stats
+    from gateway.log import EventLog
+    from gateway.topics import Topics
 
 
 class GroupRuntime:
     """One group at work. Used from one event loop."""
 
-    definition: Definition
+    def __init__(
+        self,
+        definition: Definition,
+        progress: Progress,
+        *,
+        letters: GroupStore,
+        log: EventLog,
+        topics: Topics,
+        sieves: object,
+        save: Callable[[GroupRuntime], None],
+    ) -> None:
+        self.definition = definition
+        self._parts = (progress, letters, log, topics, sieves, save)
 
     @property
     def member_count(self) -> int:
         """How many members read now."""
+        return 0
+
+    @property
+    def held_count(self) -> int:
+        """How many events that failed, or were redriven, and are not settled it holds in memory."""
+        raise NotImplementedError
+
+    def parked_behind(self, key: str) -> int:
+        """Answers the event that a key is parked behind, 0 if it is not parked."""
         raise NotImplementedError
 
     def frames(self, wanted: Subscribing) -> AsyncGenerator[Frame, None]:
@@ -38,7 +62,7 @@ class GroupRuntime:
 
     async def update(self, definition: Definition) -> None:
         """Goes on as a new definition says, which is stored already."""
-        raise NotImplementedError
+        self.definition = definition
 
     async def seek(self, position: int, *, dry_run: bool) -> Seeked:
         """Goes on behind another position, or only tells what that would mean; durable when it answers."""
@@ -64,6 +88,12 @@ class GroupRuntime:
         """Delivers dead letters of this group again; they are none any more. Durable."""
         raise NotImplementedError
 
+    async def unwritten(self) -> Write | None:
+        """Answers what changed since this was last asked, None if nothing did; see ``Flush``."""
+        return None
+
+    def drain(self) -> None:
+        """Ends the streams of all members with a ``DrainingFrame``; what they settle is still taken."""
+
     async def close(self, *, deleted: bool = False) -> None:
         """Ends the streams of all members, with GroupNotFound if the group was deleted."""
-        raise NotImplementedError
