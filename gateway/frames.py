@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gateway.groups.values import Settings
+
 MIN_HEARTBEAT, DEFAULT_HEARTBEAT, MAX_HEARTBEAT = 0.1, 10.0, 3600.0
 """Bounds of the heartbeat interval, in seconds."""
 
@@ -28,6 +30,9 @@ class Subscribing:
         heartbeat: Seconds between heartbeats.
         client_name: What the reader calls itself; empty if it doesn't.
         built_with: The schema versions that it was built with, by subject.
+        group: The group that it reads as a member of; empty if it does not.
+        max_in_flight: How many events it may have unsettled; 0 means as many as the group allows.
+        group_settings: The settings of the group, if it is to be made; None if it says nothing of them.
     """
 
     topics: tuple[str, ...]
@@ -40,15 +45,21 @@ class Subscribing:
     heartbeat: float = DEFAULT_HEARTBEAT
     client_name: str = ""
     built_with: Mapping[str, int] = field(default_factory=dict)
+    group: str = ""
+    max_in_flight: int = 0
+    group_settings: Settings | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The stream is open behind ``position``."""
+    """The stream is open behind ``position``; of a group, with what its member must know."""
 
     position: int
     head: int
     heartbeat: float
+    member_id: str = ""
+    lease: float = 0.0
+    max_in_flight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,34 @@ class CaughtUp:
     """The reader is at the head."""
 
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class FellBehind:
+    """The reader was at the head and is behind now."""
+
+    position: int
+    head: int
+
+
+class WarningKind(Enum):
+    """What a warning is about."""
+
+    FILTER_FAILED = "FILTER_FAILED"
+    LEASE_EXPIRED = "LEASE_EXPIRED"
+    GROUP_STALLED = "GROUP_STALLED"
+    GROUP_MOVED = "GROUP_MOVED"
+
+
+@dataclass(frozen=True, slots=True)
+class WarningFrame:
+    """Something that the reader should know: of how many events, and the first and the last of them."""
+
+    kind: WarningKind
+    message: str
+    events: int = 0
+    first_sequence: int = 0
+    last_sequence: int = 0
 
 
 class GapCause(Enum):
@@ -96,5 +135,5 @@ class DrainingFrame:
     reconnect_after: float
 
 
-Frame = bytes | Opened | Heartbeat | CaughtUp | Gap | DrainingFrame
+Frame = bytes | Opened | Heartbeat | CaughtUp | FellBehind | WarningFrame | Gap | DrainingFrame
 """A finished frame of batches, or a value that the service encodes."""

@@ -145,6 +145,10 @@ class GroupState:
         self._wake_waiting()
         self.awake.discard(member_id)
 
+    def most_in_flight(self, member_id: str) -> int:
+        """Answers how many events a member may have."""
+        return self._members[member_id].max_in_flight
+
     @property
     def member_ids(self) -> list[str]:
         """Those who are members."""
