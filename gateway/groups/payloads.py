@@ -91,18 +91,25 @@ class Payloads:
         """
         pieces: list[Piece] = []
         lost: list[Span] = []
+        begin = end = 0
+        indexes: list[int] = []
         for first, last in spans:
+            if begin <= first and last <= end:  # of the same batch as the one before: most are
+                indexes.extend(range(first - begin, last - begin + 1))
+                continue
             at = first
             while at <= last:
                 batch = self._kept(at) or await self._read(selection, at)
                 if batch is None or batch.first_sequence > last:
                     lost.append((at, last))
                     break
-                if batch.first_sequence > at:
-                    lost.append((at, batch.first_sequence - 1))
-                    at = batch.first_sequence
-                end = min(last, batch.last_sequence)
-                _add(pieces, batch, range(at - batch.first_sequence, end - batch.first_sequence + 1))
+                begin, end = batch.first_sequence, batch.last_sequence
+                if begin > at:
+                    lost.append((at, begin - 1))
+                    at = begin
+                if not pieces or pieces[-1].batch.first_sequence != begin:
+                    pieces.append(Piece(batch, indexes := []))
+                indexes.extend(range(at - begin, min(last, end) - begin + 1))
                 at = end + 1
         return pieces, lost
 
@@ -127,14 +134,6 @@ class Payloads:
             if page.through >= page.head:
                 return None
             after = page.through
-
-
-def _add(pieces: list[Piece], batch: StoredBatch, indexes: Sequence[int]) -> None:
-    """Adds events of a batch; joins those that follow others of the same batch."""
-    if pieces and pieces[-1].batch.first_sequence == batch.first_sequence:
-        pieces[-1] = Piece(batch, [*pieces[-1].indexes, *indexes])
-    else:
-        pieces.append(Piece(batch, indexes))
 
 
 def frames(entries: Sequence[bytes], most: int) -> Iterator[list[bytes]]:
