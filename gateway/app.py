@@ -24,7 +24,6 @@ from gateway.groups.definitions import Definitions
 from gateway.groups.filters import NoFilters
 from gateway.groups.groups import Groups, Memberships
 from gateway.groups.repair import Repair
-from gateway.groups.runtime import GroupRuntime
 from gateway.interceptors import ErrorInterceptor, LimitInterceptor, TelemetryInterceptor
 from gateway.publisher import Publisher
 from gateway.readers import Readers
@@ -54,8 +53,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from gateway.config import Config
-    from gateway.groups.filters import Filters
-    from gateway.groups.values import Definition, Progress
     from gateway.log import EventLog, StoredKind
 
 SERVICES = (
@@ -135,7 +132,8 @@ class Gateway:
         self._group_store = await SqliteGroupStore.open(path)
         stack.push_async_callback(self._group_store.close)
         filters = NoFilters()
-        self._groups = self._make_groups(log, topics, filters)
+        definitions = Definitions(topics, config.max_subscription_topics)
+        self._groups = Groups(self._group_store, log, definitions, filters)
 
         async def owner(kind: StoredKind) -> str:
             return (await registry.get_by_type(kind.type, kind.schema_version)).subject
@@ -147,7 +145,7 @@ class Gateway:
         retention = Retention(log, topics)
         self._publisher = Publisher(log, topics, registry, config)
         self._subscriber = Subscriber(log, topics, registry, self._readers, config)
-        memberships = Memberships(self._groups, self._readers, self._subscriber.find_readers)
+        memberships = Memberships(self._groups, self._readers, self._subscriber)
         self._events = EventService(self._publisher, self._subscriber, self._groups, memberships)
         letters = DeadLetters(self._groups, self._group_store, filters)
         self._repair = Repair(self._groups, self._group_store, letters, log)
@@ -180,23 +178,6 @@ class Gateway:
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
-
-    def _make_groups(self, log: EventLog, topics: Topics, filters: Filters) -> Groups:
-        def start(
-            definition: Definition, progress: Progress, save: Callable[[GroupRuntime], None]
-        ) -> GroupRuntime:
-            return GroupRuntime(
-                definition,
-                progress,
-                letters=self._group_store,
-                log=log,
-                topics=topics,
-                sieves=filters,
-                save=save,
-            )
-
-        definitions = Definitions(topics, filters, self._config.max_subscription_topics)
-        return Groups(self._group_store, log, definitions, start)
 
     def _listen(self) -> str:
         host, _, _ = self._config.listen.rpartition(":")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 MIN_HEARTBEAT, DEFAULT_HEARTBEAT, MAX_HEARTBEAT = 0.1, 10.0, 3600.0
 """Bounds of the heartbeat interval, in seconds."""
 
@@ -28,11 +29,11 @@ class Subscribing:
         heartbeat: Seconds between heartbeats.
         client_name: What the reader calls itself; empty if it doesn't.
         built_with: The schema versions that it was built with, by subject.
-        filter: A CEL expression; empty means all.
+        group: The group that it reads as a member of; empty if it does not.
+        max_in_flight: How many events it may have unsettled; 0 means as many as the group allows.
+        group_settings: Settings of the group that it names, by attribute of ``groups.values.Settings``.
+        filter: A CEL expression; empty means all events.
         type_filters: A CEL expression by event type.
-        group: The group to read as a member of; empty without one.
-        max_in_flight: How many events the member may have unsettled; 0 means as many as the group says.
-        group_settings: Settings of the group that were named, by attribute of ``groups.values.Settings``.
         typed: Whether it came to a typed service: topics that are left out are all.
     """
 
@@ -46,11 +47,11 @@ class Subscribing:
     heartbeat: float = DEFAULT_HEARTBEAT
     client_name: str = ""
     built_with: Mapping[str, int] = field(default_factory=dict)
-    filter: str = ""
-    type_filters: Mapping[str, str] = field(default_factory=dict)
     group: str = ""
     max_in_flight: int = 0
     group_settings: Mapping[str, Any] = field(default_factory=dict)
+    filter: str = ""
+    type_filters: Mapping[str, str] = field(default_factory=dict)
     typed: bool = False
 
 

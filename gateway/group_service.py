@@ -104,9 +104,9 @@ class GroupService(GroupServiceServicer):
         choice, after = read_choice(request.selection), read_number(request.page_token)
         size = page_size(request.page_size)
         page = await self._letters.page(request.group, choice, after, size, PAGE_BYTES)
-        runtime = self._groups.get(request.group).runtime
+        state = self._groups.get(request.group).runtime.state
         messages = [
-            letter_message(it, key_parked=runtime.parked_behind(it.dead.key) == it.dead.sequence)
+            letter_message(it, key_parked=state.parked_behind(it.dead.key) == it.dead.sequence)
             for it in page.letters
         ]
         token = make_token(str(page.through)) if page.looked else ""
@@ -115,8 +115,8 @@ class GroupService(GroupServiceServicer):
     async def GetDeadLetter(self, request: pb.GetDeadLetterRequest, _: Context) -> pb.GetDeadLetterResponse:
         """Answers a dead letter with its data decoded."""
         letter = await self._letters.get(request.group, request.sequence)
-        runtime = self._groups.get(request.group).runtime
-        parked = runtime.parked_behind(letter.dead.key) == letter.dead.sequence
+        state = self._groups.get(request.group).runtime.state
+        parked = state.parked_behind(letter.dead.key) == letter.dead.sequence
         data = await self._event_json.data(letter)
         return pb.GetDeadLetterResponse(dead_letter=letter_message(letter, key_parked=parked, data_json=data))
 

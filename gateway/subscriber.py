@@ -73,7 +73,7 @@ class Subscriber:
             selection,
             wanted,
             await self._log.bounds(selection, wanted.from_time),
-            guard=self._guard(wanted),
+            guard=self.guard(wanted),
         )
         self._open.add(subscription)
         try:
@@ -113,7 +113,8 @@ class Subscriber:
             return found[0].types
         return (await self._registry.get(subject, version)).types  # raises what there is to say
 
-    def _guard(self, wanted: Subscribing) -> ReaderGuard | None:
+    def guard(self, wanted: Subscribing) -> ReaderGuard | None:
+        """Answers what knows which events a reader can read; None if it says no versions."""
         if not wanted.built_with:
             return None
         return ReaderGuard(self._registry, wanted.built_with, skip=wanted.skip_gaps)

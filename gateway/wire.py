@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from registry.errors import InvalidEvents, InvalidRequest, LimitExceeded, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _Field = descriptor_pb2.FieldDescriptorProto
 
@@ -93,6 +93,11 @@ class Sealer:
 def batches_frame(entries: list[bytes]) -> bytes:
     """Joins finished entries into one ``SubscribeResponse`` with a ``batches`` frame."""
     return b"".join((b"\x12", varint(sum(map(len, entries))), *entries))
+
+
+def leased_frame(entries: list[bytes], epoch: int, attempt: int) -> bytes:
+    """Joins finished entries as ``batches_frame`` does, and says under which lease they are delivered."""
+    return batches_frame([*entries, b"".join((b"\x10", varint(epoch), b"\x18", varint(attempt)))])
 
 
 def result_entry(result: bytes) -> bytes:
@@ -308,3 +313,48 @@ def cut(entry: bytes, skip: int, keep: int, first_sequence: int) -> bytes:
     batch.first_sequence = first_sequence
     data = batch.SerializePartialToString()
     return b"".join((b"\x0a", varint(len(data)), data))
+
+
+_EVENT_TAG = b"\x82\x01"
+_OFFSETS_TAG = b"\x3a"
+
+
+class SplitEntry:
+    """A finished entry taken apart, so that any of its events can be made an entry of their own, many times.
+
+    Attributes:
+        events: The bytes of each event.
+    """
+
+    __slots__ = ("_header", "_records", "events")
+
+    def __init__(self, entry: bytes) -> None:
+        """Takes apart what ``Sealer.seal`` or ``cut`` made."""
+        start = 1
+        while entry[start] > _SEVEN:
+            start += 1
+        batch = _EventBatch.FromString(entry[start + 1 :])
+        self.events: list[bytes] = list(batch.events)
+        del batch.events[:]
+        self._header = batch.SerializePartialToString()
+        self._records: list[bytes] | None = None
+
+    def entry(self, indexes: Sequence[int]) -> bytes:
+        """Answers the finished entry of some of its events, by rising indexes."""
+        if self._records is None:
+            self._records = [b"".join((_EVENT_TAG, varint(len(event)), event)) for event in self.events]
+        records = self._records
+        offsets = b"".join([varint(index) for index in indexes])
+        parts = [
+            self._header,
+            _OFFSETS_TAG,
+            varint(len(offsets)),
+            offsets,
+            *[records[index] for index in indexes],
+        ]
+        return b"".join((b"\x0a", varint(sum(map(len, parts))), *parts))
+
+
+def event_keys(events: Iterable[bytes]) -> list[str]:
+    """Answers the key of each event, empty where it has none."""
+    return [_Event.FromString(event).key.decode() for event in events]

@@ -385,8 +385,8 @@ async def test_a_member_can_not_ask_for_what_a_group_excludes(desk: Desk) -> Non
     ):
         found = await desk.shop.subscribe(ORDERS, **fields).refused()
         assert (found.reason, found.fields) == ("INVALID_REQUEST", [path])
-    found = await desk.shop.subscribe(group="new").refused()
-    assert found.fields == ["topics"]
+    found = await desk.shop.subscribe(group="billin").refused()
+    assert (found.reason, found.facts["near"]) == ("GROUP_NOT_FOUND", GROUP)
     assert await desk.names() == [GROUP]
 
 

@@ -22,7 +22,6 @@ from registry.names import shown
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from gateway.groups.filters import Filters
     from gateway.topics import Topics
 
 _RETRY: Final = ("min_backoff", "max_backoff", "multiplier", "max_attempts")
@@ -65,18 +64,17 @@ class Asked:
 
 
 class Definitions:
-    """Makes and changes definitions of groups. Stores nothing."""
+    """Makes and changes definitions of groups. Stores nothing; whether filters compile is others' to say."""
 
-    def __init__(self, topics: Topics, filters: Filters, most_topics: int) -> None:
+    def __init__(self, topics: Topics, most_topics: int) -> None:
         self._topics = topics
-        self._filters = filters
         self._most = most_topics
 
-    async def make(self, asked: Asked) -> Definition:
+    def make(self, asked: Asked) -> Definition:
         """Answers the definition of a new group.
 
         Raises:
-            InvalidRequest, InvalidFilter, LimitExceeded, TopicNotFound.
+            InvalidRequest, LimitExceeded, TopicNotFound.
         """
         require_name(asked.name, asked.name_field)
         now = datetime.now(UTC)
@@ -91,14 +89,14 @@ class Definitions:
             update_time=now,
             etag=_new_etag(),
         )
-        await self._require(definition, asked.prefix)
+        self._require(definition, asked.prefix)
         return definition
 
-    async def change(self, current: Definition, asked: Asked, paths: Collection[str]) -> Definition:
+    def change(self, current: Definition, asked: Asked, paths: Collection[str]) -> Definition:
         """Answers the definition with what the paths name as it is asked for.
 
         Raises:
-            InvalidRequest, InvalidFilter, LimitExceeded, TopicNotFound.
+            InvalidRequest, LimitExceeded, TopicNotFound.
         """
         _require_changeable(current.name, paths)
         changes: dict[str, Any] = {}
@@ -115,12 +113,11 @@ class Definitions:
             current, settings=settings, update_time=datetime.now(UTC), etag=_new_etag(), **changes
         )
         if changes:
-            await self._require(changed, asked.prefix)
+            self._require(changed, asked.prefix)
         return changed
 
-    async def _require(self, definition: Definition, prefix: str) -> None:
-        selection = choose(self._topics, definition.topics, definition.types, self._most, prefix)
-        await self._filters.require(selection, definition.filter, definition.type_filters, prefix)
+    def _require(self, definition: Definition, prefix: str) -> None:
+        choose(self._topics, definition.topics, definition.types, self._most, prefix)
 
 
 def require_name(name: str, field_name: str) -> None:

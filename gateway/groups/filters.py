@@ -1,4 +1,4 @@
-"""What groups ask of filters: whether one can be, and which dead letters one holds of.
+"""What groups ask of filters: which events one lets through, and which dead letters one holds of.
 
 Imports nothing of gRPC or of the generated stubs.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import InvalidFilter
+from gateway.groups.sieving import Everything
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from gateway.groups.values import DeadLetter
-    from gateway.selection import Selection
+    from gateway.groups.sieving import GroupSieve
+    from gateway.groups.values import DeadLetter, Definition
 
 
 class LetterFilter(Protocol):
@@ -27,10 +28,8 @@ class LetterFilter(Protocol):
 class Filters(Protocol):
     """Compiles filters."""
 
-    async def require(
-        self, selection: Selection, expression: str, type_expressions: Mapping[str, str], prefix: str
-    ) -> None:
-        """Refuses filters that can't be used over a selection.
+    async def sieve(self, group: Definition, prefix: str) -> GroupSieve:
+        """Answers which events of its selection a group delivers, by its filters.
 
         Raises:
             InvalidFilter: Naming the field, behind ``prefix``, and the column.
@@ -49,16 +48,11 @@ class Filters(Protocol):
 class NoFilters:
     """A gateway without filters: refuses every one."""
 
-    async def require(
-        self,
-        selection: Selection,  # noqa: ARG002
-        expression: str,
-        type_expressions: Mapping[str, str],
-        prefix: str,
-    ) -> None:
-        """Refuses filters."""
-        if expression or type_expressions:
+    async def sieve(self, group: Definition, prefix: str) -> GroupSieve:
+        """Answers what delivers everything."""
+        if group.filter or group.type_filters:
             raise InvalidFilter(f"{prefix}filter", "this gateway has no filters; leave it out")
+        return Everything()
 
     async def of_letters(self, expression: str, event_type: str, field: str) -> LetterFilter:  # noqa: ARG002
         """Refuses the filter."""

@@ -27,7 +27,7 @@ _log = structlog.get_logger("tidegate.groups")
 class Changing(Protocol):
     """A group whose progress changes."""
 
-    async def unwritten(self) -> Write | None:
+    async def collect(self) -> Write | None:
         """Answers what changed since this was last asked, None if nothing did.
 
         If it raises, nothing counts as asked for.
@@ -103,7 +103,7 @@ class Flush:
         for group in list(self._dirty):
             del self._dirty[group]
             try:
-                write = await group.unwritten()
+                write = await group.collect()
             except BaseException as error:
                 self._dirty[group] = None
                 if not isinstance(error, Exception):

@@ -16,25 +16,24 @@ from gateway.errors import GroupAlreadyExists, GroupChanged, GroupInUse, GroupNo
 from gateway.groups.definitions import Asked, require_name, require_same
 from gateway.groups.flush import Flush
 from gateway.groups.positions import Start, find_position
+from gateway.groups.runtime import GroupRuntime
 from gateway.groups.values import Progress
 from gateway.topic_choice import select
 from registry.errors import LimitExceeded
 from registry.names import close_names, shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+    from collections.abc import AsyncGenerator, Collection, Sequence
 
     from gateway.frames import Frame, Subscribing
     from gateway.groups.definitions import Definitions
-    from gateway.groups.runtime import GroupRuntime
+    from gateway.groups.filters import Filters
+    from gateway.groups.sieving import GroupSieve
     from gateway.groups.store import GroupStore
     from gateway.groups.values import Definition, Settled, Settlement
     from gateway.log import EventLog, StoredKind
     from gateway.readers import Readers
-    from registry.schema import Reader
-
-    StartGroup = Callable[["Definition", "Progress", Callable[["GroupRuntime"], None]], "GroupRuntime"]
-    FindReaders = Callable[["Subscribing"], Awaitable["Sequence[Reader]"]]
+    from gateway.subscriber import Subscriber
 
 MOST_GROUPS: Final = 1_000
 """How many groups there may be: each keeps what it is about in memory."""
@@ -60,12 +59,12 @@ class Running:
 class Groups:
     """All groups, by name. Changes of what a group is go through the store, one by one."""
 
-    def __init__(self, store: GroupStore, log: EventLog, definitions: Definitions, start: StartGroup) -> None:
-        """Has no groups until ``open``; ``start`` sets a group to work."""
+    def __init__(self, store: GroupStore, log: EventLog, definitions: Definitions, filters: Filters) -> None:
+        """Has no groups until ``open``."""
         self._store = store
         self._log = log
         self._definitions = definitions
-        self._start = start
+        self._filters = filters
         self._groups: dict[str, Running] = {}
         self._changing = asyncio.Lock()
         self._draining = False
@@ -78,7 +77,8 @@ class Groups:
             StorageFailed: The store can't be read.
         """
         for definition, progress in await self._store.load():
-            self._set_to_work(definition, progress)
+            sieve = await self._filters.sieve(definition, "")
+            self._set_to_work(definition, progress, sieve, fresh=False)
 
     async def run(self) -> None:
         """Writes down progress until cancelled."""
@@ -132,10 +132,11 @@ class Groups:
         """
         async with self._changing:
             group = self._current(asked.name, etag)
-            definition = await self._definitions.change(group.definition, asked, paths)
+            definition = self._definitions.change(group.definition, asked, paths)
+            sieve = await self._filters.sieve(definition, asked.prefix)
             if not await self._store.put(definition, group.definition.etag):
                 raise GroupChanged(asked.name, group.definition.etag)
-            await group.runtime.update(definition)
+            await group.runtime.update(definition, sieve)
         return definition
 
     async def delete(self, name: str, etag: str, *, force: bool) -> None:
@@ -155,9 +156,10 @@ class Groups:
             await group.runtime.close(deleted=True)
 
     async def member(self, wanted: Subscribing) -> GroupRuntime:
-        """Answers the group that a subscription names; makes it, if there is none.
+        """Answers the group that a subscription names; makes it, if there is none and it says what it is.
 
         Raises:
+            GroupNotFound: There is none, and the subscription says nothing of topics.
             GroupDiffers: The subscription says something else than the group has.
             InvalidRequest, InvalidFilter, TopicNotFound, SequenceOutOfRange, LimitExceeded, StorageFailed,
             StorageFull, StorageReadOnly: As ``create`` has it.
@@ -191,6 +193,8 @@ class Groups:
     async def _make_for(self, wanted: Subscribing, asked: Asked) -> Running:
         """Makes the group that a subscription names."""
         topics = wanted.topics or (ALL_TOPICS if wanted.typed else ())
+        if not topics:
+            self.get(wanted.group)
         start = Start(wanted.from_sequence, wanted.from_time, wanted.earliest)
         return await self._create(replace(asked, topics=topics), start)
 
@@ -199,15 +203,27 @@ class Groups:
             raise GroupAlreadyExists(asked.name)
         if len(self._groups) >= MOST_GROUPS:
             raise LimitExceeded("max_groups", MOST_GROUPS, len(self._groups) + 1, "the number of groups")
-        definition = await self._definitions.make(asked)
+        definition = self._definitions.make(asked)
+        sieve = await self._filters.sieve(definition, asked.prefix)
         position = await find_position(self._log, select(definition.topics, definition.types), start)
         progress = Progress(position)
         if not await self._store.put(definition, "", progress):
             raise GroupAlreadyExists(asked.name)
-        return self._set_to_work(definition, progress)
+        return self._set_to_work(definition, progress, sieve, fresh=True)
 
-    def _set_to_work(self, definition: Definition, progress: Progress) -> Running:
-        group = Running(self._start(definition, progress, self.flush.mark))
+    def _set_to_work(
+        self, definition: Definition, progress: Progress, sieve: GroupSieve, *, fresh: bool
+    ) -> Running:
+        runtime = GroupRuntime(
+            definition,
+            progress,
+            log=self._log,
+            sieve=sieve,
+            fresh=fresh,
+            dirty=self.flush.mark,
+            flush=self.flush.now,
+        )
+        group = Running(runtime)
         self._groups[definition.name] = group
         if self._draining:
             group.runtime.drain()
@@ -230,10 +246,10 @@ class Groups:
 class Memberships:
     """The streams of members: subscriptions that name a group."""
 
-    def __init__(self, groups: Groups, readers: Readers, find_readers: FindReaders) -> None:
+    def __init__(self, groups: Groups, readers: Readers, subscriber: Subscriber) -> None:
         self._groups = groups
         self._readers = readers
-        self._find_readers = find_readers
+        self._subscriber = subscriber
 
     async def subscribe(self, wanted: Subscribing) -> AsyncGenerator[Frame, None]:
         """Reads as a member of the group that ``wanted`` names; the frames end when draining.
@@ -243,9 +259,9 @@ class Memberships:
         """
         runtime = await self._groups.member(wanted)
         reads = replace(wanted, topics=runtime.definition.topics, types=runtime.definition.types)
-        readers = await self._find_readers(reads)
+        readers = await self._subscriber.find_readers(reads)
         with self._readers.reading(readers):
-            async with aclosing(runtime.frames(wanted)) as frames:
+            async with aclosing(runtime.frames(wanted, self._subscriber.guard(wanted))) as frames:
                 async for frame in frames:
                     yield frame
 

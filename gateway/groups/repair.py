@@ -84,7 +84,9 @@ class Repair:
             GroupNotFound, KeyNotParked, StorageFailed, StorageFull, StorageReadOnly.
         """
         async with self._changing(name) as group:
-            return await group.runtime.release_key(key)
+            sequence = group.runtime.state.parked_behind(key) or 0
+            letters = await self._store.find_letters(name, (sequence,)) if sequence else []
+            return await group.runtime.release_key(key, letters[0] if letters else None)
 
     async def skip(self, name: str, sequence: int) -> str:
         """Gives an event up; answers the key that goes on behind it.
@@ -154,11 +156,10 @@ class Repair:
             stretch = await _below(reader, after, last, limit)
             if stretch.letters:
                 await group.runtime.redrive(stretch.letters)
-                await self._groups.flush.now()
         return stretch
 
     def _has_room(self, name: str) -> bool:
-        return self._groups.get(name).runtime.held_count < MOST_HELD
+        return self._groups.get(name).runtime.state.held_count < MOST_HELD
 
     async def _begin(self, name: str, choice: Choice) -> tuple[LetterReader, int]:
         """Answers a reader of a choice of letters, and the last sequence that is meant: the head's."""
@@ -178,14 +179,13 @@ class Repair:
 
     @asynccontextmanager
     async def _changing(self, name: str) -> AsyncIterator[Running]:
-        """Holds a group for a change; what changed before is on disk then, and afterwards what this did."""
+        """Holds a group for a change; what changed before is on disk then."""
         group = self._groups.get(name)
         async with group.changing:
             if self._groups.get(name) is not group:
                 raise GroupNotFound(name)
             await self._groups.flush.now()
             yield group
-            await self._groups.flush.now()
 
 
 class _Pace:
