@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from tidegate.v1 import dead_letter_pb2
+from tidegate.v1 import dead_letter_pb2, subscription_pb2
 from tidegate.v1 import group_service_pb2 as groups
-from tidegate.v1 import subscription_pb2
 
 from tests.members import (
     BY_KEY,
