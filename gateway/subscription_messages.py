@@ -14,11 +14,13 @@ from gateway.frames import (
     MIN_HEARTBEAT,
     CaughtUp,
     DrainingFrame,
+    FellBehind,
     Frame,
     Gap,
     Heartbeat,
     Opened,
     Subscribing,
+    WarningFrame,
 )
 from registry.errors import InvalidRequest
 from registry.names import shown
@@ -76,6 +78,11 @@ def _subscribing(raw: bytes) -> Subscribing:
         else DEFAULT_HEARTBEAT,
         client_name=_client_name(request.reader.client_name),
         built_with=_built_with(request.reader.built_with),
+        filter=request.filter,
+        type_filters=dict(request.type_filters),
+        read_mask=tuple(request.read_mask.paths),
+        as_json=request.as_json,
+        schema_version=request.schema_version,
     )
 
 
@@ -114,6 +121,10 @@ def _typed(wanted: Subscribing, typed: TypedService) -> Subscribing:
                 f"is {shown(event_type)!r}, but this service is for {typed.type} alone: leave it out, or "
                 f"subscribe with tidegate.v1.EventService",
             )
+    if wanted.as_json:
+        raise InvalidRequest(
+            "as_json", "can't be set here, where data is declared: subscribe with tidegate.v1.EventService"
+        )
     return replace(
         wanted,
         topics=wanted.topics or (ALL_TOPICS,),
@@ -136,13 +147,18 @@ def _heartbeat(interval: Duration) -> float:
     return seconds
 
 
-def _encode(frame: Opened | Heartbeat | CaughtUp | Gap | DrainingFrame) -> bytes:
+def _encode(
+    frame: Opened | Heartbeat | CaughtUp | FellBehind | WarningFrame | Gap | DrainingFrame,
+) -> bytes:
     response = pb.SubscribeResponse()
     match frame:
         case Opened():
-            response.opened.position = frame.position
-            response.opened.head_sequence = frame.head
-            response.opened.heartbeat_interval.FromMicroseconds(round(frame.heartbeat * 1e6))
+            _encode_opened(frame, response.opened)
+        case FellBehind():
+            response.fell_behind.position = frame.position
+            response.fell_behind.head_sequence = frame.head
+        case WarningFrame():
+            _encode_warning(frame, response.warning)
         case Heartbeat():
             _encode_heartbeat(frame, response.heartbeat)
         case CaughtUp():
@@ -157,6 +173,24 @@ def _encode(frame: Opened | Heartbeat | CaughtUp | Gap | DrainingFrame) -> bytes
             response.draining.position = frame.position
             response.draining.reconnect_after.FromMicroseconds(round(frame.reconnect_after * 1e6))
     return response.SerializeToString()
+
+
+def _encode_opened(frame: Opened, opened: frames.Opened) -> None:
+    opened.position = frame.position
+    opened.head_sequence = frame.head
+    opened.heartbeat_interval.FromMicroseconds(round(frame.heartbeat * 1e6))
+    if frame.member_id:
+        opened.member_id = frame.member_id
+        opened.lease.FromMicroseconds(round(frame.lease * 1e6))
+        opened.max_in_flight = frame.max_in_flight
+
+
+def _encode_warning(frame: WarningFrame, warning: frames.Warning) -> None:
+    warning.kind = frames.WarningKind.Value(f"WARNING_KIND_{frame.kind.name}")  # type: ignore[assignment]
+    warning.message = frame.message
+    warning.event_count = frame.events
+    warning.first_sequence = frame.first_sequence
+    warning.last_sequence = frame.last_sequence
 
 
 def _encode_heartbeat(frame: Heartbeat, heartbeat: frames.Heartbeat) -> None:

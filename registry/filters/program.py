@@ -55,10 +55,17 @@ class Batch(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a filter makes of a batch: the indexes of events that pass, None for all; and of failures."""
+    """What a filter makes of a batch.
+
+    Attributes:
+        passed: The indexes of the events that pass; None for all.
+        failed: The indexes of those on which it fails.
+        reason: Why it fails on the first of these.
+    """
 
     passed: tuple[int, ...] | None
     failed: tuple[int, ...] = ()
+    reason: str = ""
 
 
 class Program:
@@ -87,12 +94,12 @@ class Program:
         if verdict is False:
             return Outcome(())
         left: Sequence[int] = range(batch.count)
-        failed: set[int] = set()
+        failed: dict[int, str] = {}
         for stage in self._stages:
             if left:
                 left = yield from stage.decide(batch, left, failed)
-        if verdict is None:
-            return Outcome((), tuple(left))
+        if verdict is not True:
+            failed = dict.fromkeys(left, verdict)
         return _outcome(batch, left, failed)
 
 
@@ -105,11 +112,13 @@ def _sorted(parts: Iterable[Any]) -> tuple[list[Any], list[Any], list[Any]]:
     return sorted_
 
 
-def _outcome(batch: Batch, left: Sequence[int], failed: set[int]) -> Outcome:
+def _outcome(batch: Batch, left: Sequence[int], failed: dict[int, str]) -> Outcome:
     if not failed:
         return Outcome(None if len(left) == batch.count else tuple(left))
-    passed = tuple(index for index in left if index not in failed)
-    return Outcome(passed, tuple(index for index in left if index in failed))
+    fails = tuple(index for index in left if index in failed)
+    return Outcome(
+        tuple(index for index in left if index not in failed), fails, failed[fails[0]] if fails else ""
+    )
 
 
 class _Header:
@@ -120,8 +129,8 @@ class _Header:
         self._fields = frozenset[str]().union(*map(fields_of, parts))
         self._condition = _compiled(checked.environment, checked, parts)
 
-    def decide(self, batch: Batch) -> bool | None:
-        """Tells whether it holds; None if it can't be told."""
+    def decide(self, batch: Batch) -> bool | str:
+        """Tells whether it holds; or why that can't be told."""
         if self._condition is None:
             return True
         event = self._event()
@@ -146,7 +155,7 @@ class _Stage:
         self._rest = _compiled(environment_of(message), checked, rest)
 
     def decide(
-        self, batch: Batch, indexes: Sequence[int], failed: set[int]
+        self, batch: Batch, indexes: Sequence[int], failed: dict[int, str]
     ) -> Generator[None, None, Sequence[int]]:
         """Answers those of some events on which nothing is false; adds to ``failed``."""
         parsed = self._message.batch.FromString(_picked(batch, indexes))
@@ -160,7 +169,7 @@ class _Stage:
             yield
         return left
 
-    def _decide(self, events: Sequence[Any], indexes: Sequence[int], failed: set[int]) -> Iterable[int]:
+    def _decide(self, events: Sequence[Any], indexes: Sequence[int], failed: dict[int, str]) -> Iterable[int]:
         for condition in self._conditions:
             holds = condition(events)
             events, indexes = list(compress(events, holds)), list(compress(indexes, holds))
@@ -168,15 +177,16 @@ class _Stage:
 
     @staticmethod
     def _evaluate(
-        rest: cel.Expression, events: Sequence[Any], indexes: Sequence[int], failed: set[int]
+        rest: cel.Expression, events: Sequence[Any], indexes: Sequence[int], failed: dict[int, str]
     ) -> Iterable[int]:
         left = []
         for event, index in zip(events, indexes, strict=True):
             verdict = _verdict(rest, event)
-            if verdict is not False:
-                left.append(index)
-            if verdict is None:
-                failed.add(index)
+            if verdict is False:
+                continue
+            left.append(index)
+            if verdict is not True:
+                failed[index] = verdict
         return left
 
 
@@ -184,10 +194,10 @@ def _compiled(environment: cel.Env, checked: Checked, parts: Sequence[Any]) -> c
     return environment.deserialize(serialize_conjunction(checked.tree, parts)) if parts else None
 
 
-def _verdict(condition: cel.Expression, event: Any) -> bool | None:
-    """Tells whether a condition holds of an event; None if it can't be told."""
+def _verdict(condition: cel.Expression, event: Any) -> bool | str:
+    """Tells whether a condition holds of an event; or why that can't be told."""
     value = condition.eval(data={EVENT: event}).value()
-    return value if isinstance(value, bool) else None
+    return value if isinstance(value, bool) else str(value)
 
 
 def _picked(batch: Batch, indexes: Sequence[int]) -> bytes:
