@@ -18,6 +18,7 @@ from gateway.backtest import Backtester
 from gateway.errors import CannotOpenLog
 from gateway.event_service import EventService
 from gateway.interceptors import ErrorInterceptor, LimitInterceptor, TelemetryInterceptor
+from gateway.live_filters import LiveFilters
 from gateway.publisher import Publisher
 from gateway.readers import Readers
 from gateway.reflection import Reflection
@@ -26,6 +27,8 @@ from gateway.schema_service import SchemaService
 from gateway.schema_trial import SchemaTrial
 from gateway.schema_uses import GatewayUses
 from gateway.schema_views import SchemaViews
+from gateway.sieve_terms import SieveTerms
+from gateway.sieves import Sieves
 from gateway.sqlite_log import SqliteLog
 from gateway.sqlite_reader_store import SqliteReaderStore
 from gateway.sqlite_topic_store import SqliteTopicStore
@@ -116,13 +119,15 @@ class Gateway:
         self._readers = Readers(reader_store, topics, config.reader_alive_seconds)
         await self._readers.open()
         stack.push_async_callback(self._readers.close)
-        uses = GatewayUses(topics, log, self._readers)
+        filters = LiveFilters()
+        uses = GatewayUses(topics, log, self._readers, filters)
         registry = Registry(schemas, SchemaLimits(max_bytes=config.max_schema_bytes), uses)
         await registry.open()
         self._backtester = Backtester(log, topics)
         retention = Retention(log, topics)
         self._publisher = Publisher(log, topics, registry, config)
-        self._subscriber = Subscriber(log, topics, registry, self._readers, config)
+        sieves = Sieves(SieveTerms(topics, registry.decoding), registry.decoding, filters)
+        self._subscriber = Subscriber(log, topics, registry, self._readers, sieves=sieves, config=config)
         self._events = EventService(self._publisher, self._subscriber)
         self._limits = LimitInterceptor(config)
         self._health = health.aio.HealthServicer()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from gateway.sieve_request import SieveRequest
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,6 +35,11 @@ class Subscribing:
         group: The group that it reads as a member of; empty if it does not.
         max_in_flight: How many events it may have unsettled; 0 means as many as the group allows.
         group_settings: The settings of the group, if it is to be made; None if it says nothing of them.
+        filter: A CEL expression; empty means all events.
+        type_filters: A CEL expression by event type.
+        read_mask: Which fields of the data to deliver, as paths; empty means all.
+        as_json: Whether to deliver data as ProtoJSON.
+        schema_version: Deliver data of newer versions as this one; 0 means as stored.
     """
 
     topics: tuple[str, ...]
@@ -48,6 +55,24 @@ class Subscribing:
     group: str = ""
     max_in_flight: int = 0
     group_settings: Settings | None = None
+    filter: str = ""
+    type_filters: Mapping[str, str] = field(default_factory=dict)
+    read_mask: tuple[str, ...] = ()
+    as_json: bool = False
+    schema_version: int = 0
+
+    @property
+    def sieve(self) -> SieveRequest:
+        """Which events of the selection it gets, and in which form."""
+        return SieveRequest(
+            self.topics,
+            self.types,
+            self.filter,
+            self.type_filters,
+            self.read_mask,
+            self.as_json,
+            self.schema_version,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +117,7 @@ class WarningKind(Enum):
     """What a warning is about."""
 
     FILTER_FAILED = "FILTER_FAILED"
+    DATA_WITHHELD = "DATA_WITHHELD"
     LEASE_EXPIRED = "LEASE_EXPIRED"
     GROUP_STALLED = "GROUP_STALLED"
     GROUP_MOVED = "GROUP_MOVED"

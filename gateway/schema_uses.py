@@ -1,4 +1,4 @@
-"""Who needs schemas: topics that accept their types, events that are stored, and readers.
+"""Who needs schemas: topics that accept their types, events that are stored, readers and their filters.
 
 What the registry asks before it lets a version come or go. Imports nothing of gRPC or of the generated stubs.
 """
@@ -13,10 +13,12 @@ from registry.uses import TopicUse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.live_filters import LiveFilters
     from gateway.log import EventLog
     from gateway.readers import Readers
     from gateway.topics import Topics
     from registry.schema import Reader
+    from registry.uses import LiveFilter
 
 STORED_NAMED = 20
 """How many topics that hold events are named."""
@@ -25,10 +27,11 @@ STORED_NAMED = 20
 class GatewayUses:
     """Answers for the topics, the log and the readers of a gateway: ``registry.uses.SchemaUses``."""
 
-    def __init__(self, topics: Topics, log: EventLog, readers: Readers) -> None:
+    def __init__(self, topics: Topics, log: EventLog, readers: Readers, filters: LiveFilters) -> None:
         self._topics = topics
         self._log = log
         self._readers = readers
+        self._filters = filters
 
     def topics(self, subject: str) -> Sequence[TopicUse]:
         """Answers the topics of a subject, by name."""
@@ -49,3 +52,7 @@ class GatewayUses:
     def readers(self, subject: str) -> Sequence[Reader]:
         """Answers the readers of a subject, by client name."""
         return self._readers.of_subject(subject)
+
+    def filters(self, subject: str) -> Sequence[LiveFilter]:
+        """Answers the live filters that read data of a subject, each once."""
+        return self._filters.of_subject(subject)
