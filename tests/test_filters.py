@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from google.protobuf.duration_pb2 import Duration
 from tidegate.v1 import event_service_pb2 as pb
-from tidegate.v1 import subscription_pb2 as frames
 
-from tests.shop import ORDERS, PAYMENTS, PAID, PLACED, SCHEMA_2, batch, order
+from tests.shop import ORDERS, PLACED, batch, order
 
 if TYPE_CHECKING:
     from tests.shop import Shop
