@@ -19,12 +19,14 @@ from gateway.errors import CannotOpenLog
 from gateway.event_json import EventJson
 from gateway.event_service import EventService
 from gateway.group_service import GroupService
-from gateway.groups.dead_letters import DeadLetters
+from gateway.groups.dead_letters import DeadLetters, letter_kinds_of
 from gateway.groups.definitions import Definitions
-from gateway.groups.filters import NoFilters
-from gateway.groups.groups import Groups, Memberships
+from gateway.groups.filters import GroupFilters
+from gateway.groups.groups import Groups
+from gateway.groups.memberships import Memberships
 from gateway.groups.repair import Repair
 from gateway.interceptors import ErrorInterceptor, LimitInterceptor, TelemetryInterceptor
+from gateway.live_filters import LiveFilters
 from gateway.publisher import Publisher
 from gateway.readers import Readers
 from gateway.reflection import Reflection
@@ -33,6 +35,8 @@ from gateway.schema_service import SchemaService
 from gateway.schema_trial import SchemaTrial
 from gateway.schema_uses import GatewayUses
 from gateway.schema_views import SchemaViews
+from gateway.sieve_terms import SieveTerms
+from gateway.sieves import Sieves
 from gateway.sqlite_group_store import SqliteGroupStore
 from gateway.sqlite_log import SqliteLog
 from gateway.sqlite_reader_store import SqliteReaderStore
@@ -48,7 +52,7 @@ from registry.schema import SchemaLimits
 from registry.sqlite_store import SqliteSchemaStore, UnknownSchemaFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from types import TracebackType
     from typing import Self
 
@@ -131,23 +135,25 @@ class Gateway:
         stack.push_async_callback(self._readers.close)
         self._group_store = await SqliteGroupStore.open(path)
         stack.push_async_callback(self._group_store.close)
-        filters = NoFilters()
-        definitions = Definitions(topics, config.max_subscription_topics)
-        self._groups = Groups(self._group_store, log, definitions, filters)
+        filters = LiveFilters()
 
-        async def owner(kind: StoredKind) -> str:
-            return (await registry.get_by_type(kind.type, kind.schema_version)).subject
+        async def letters_of(subject: str) -> Collection[StoredKind]:
+            return await letter_kinds_of(subject, self._groups, registry)
 
-        uses = GatewayUses(topics, log, self._readers, self._groups, owner)
+        uses = GatewayUses(topics, log, self._readers, filters, letters_of)
         registry = Registry(schemas, SchemaLimits(max_bytes=config.max_schema_bytes), uses)
         await registry.open()
         self._backtester = Backtester(log, topics)
         retention = Retention(log, topics)
         self._publisher = Publisher(log, topics, registry, config)
-        self._subscriber = Subscriber(log, topics, registry, self._readers, config)
-        memberships = Memberships(self._groups, self._readers, self._subscriber)
+        sieves = Sieves(SieveTerms(topics, registry.decoding), registry.decoding, filters)
+        self._subscriber = Subscriber(log, topics, registry, self._readers, sieves=sieves, config=config)
+        group_filters = GroupFilters(sieves)
+        definitions = Definitions(topics, config.max_subscription_topics)
+        self._groups = Groups(self._group_store, log, definitions, group_filters)
+        memberships = Memberships(self._groups, self._readers, self._subscriber, sieves)
         self._events = EventService(self._publisher, self._subscriber, self._groups, memberships)
-        letters = DeadLetters(self._groups, self._group_store, filters)
+        letters = DeadLetters(self._groups, self._group_store, group_filters)
         self._repair = Repair(self._groups, self._group_store, letters, log)
         await self._groups.open()
         stack.push_async_callback(self._groups.close)
@@ -168,7 +174,9 @@ class Gateway:
             TopicService(topics, registry, log, retention), self._server
         )
         group_service_pb2_grpc.add_GroupServiceServicer_to_server(
-            GroupService(self._groups, self._group_store, letters, self._repair, EventJson(registry)),
+            GroupService(
+                self._groups, self._group_store, letters, self._repair, EventJson(registry.decoding)
+            ),
             self._server,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

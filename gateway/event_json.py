@@ -10,11 +10,12 @@ from google.protobuf.message_factory import GetMessageClass
 from tidegate.v1 import event_pb2
 
 from gateway.wire import batch_of
-from registry.descriptors import build_pool
 
 if TYPE_CHECKING:
+    from google.protobuf.descriptor_pool import DescriptorPool
+
     from gateway.groups.values import DeadLetter
-    from registry.registry import Registry
+    from registry.decoding import Decoding
 
 _UNSAYABLE = (ValueError, TypeError, AttributeError, json_format.SerializeToJsonError)
 
@@ -22,8 +23,8 @@ _UNSAYABLE = (ValueError, TypeError, AttributeError, json_format.SerializeToJson
 class EventJson:
     """Decodes events one by one, for people."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, decoding: Decoding) -> None:
+        self._decoding = decoding
 
     async def data(self, letter: DeadLetter) -> str:
         """Answers the data of a dead letter as ProtoJSON; empty if it can't be written so.
@@ -31,13 +32,13 @@ class EventJson:
         Raises:
             StorageFailed: The registry can't be read.
         """
-        schema = await self._registry.get_by_type(letter.type, letter.schema_version)
+        subject = await self._decoding.owner(letter.type)
+        ready = await self._decoding.version(subject, letter.schema_version)
         (event,) = event_pb2.EventBatch.FromString(batch_of(letter.entry)).events
-        return await asyncio.to_thread(_to_json, schema.descriptor_set, letter.type, event.data)
+        return await asyncio.to_thread(_to_json, ready.pool, letter.type, event.data)
 
 
-def _to_json(descriptor_set: bytes, event_type: str, data: bytes) -> str:
-    pool = build_pool(descriptor_set)
+def _to_json(pool: DescriptorPool, event_type: str, data: bytes) -> str:
     message: Any = GetMessageClass(pool.FindMessageTypeByName(event_type)).FromString(data)
     try:
         return json_format.MessageToJson(message, preserving_proto_field_name=True, descriptor_pool=pool)

@@ -21,7 +21,8 @@ from registry.errors import TidegateError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gateway.groups.groups import Groups, Memberships
+    from gateway.groups.groups import Groups
+    from gateway.groups.memberships import Memberships
     from gateway.log import Placed
     from gateway.publisher import Publisher
     from gateway.subscriber import Subscriber

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from gateway.sieve_request import SieveRequest
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,6 +36,9 @@ class Subscribing:
         group_settings: Settings of the group that it names, by attribute of ``groups.values.Settings``.
         filter: A CEL expression; empty means all events.
         type_filters: A CEL expression by event type.
+        read_mask: Which fields of the data to deliver, as paths; empty means all.
+        as_json: Whether to deliver data as ProtoJSON.
+        schema_version: Deliver data of newer versions as this one; 0 means as stored.
         typed: Whether it came to a typed service: topics that are left out are all.
     """
 
@@ -52,7 +57,23 @@ class Subscribing:
     group_settings: Mapping[str, Any] = field(default_factory=dict)
     filter: str = ""
     type_filters: Mapping[str, str] = field(default_factory=dict)
+    read_mask: tuple[str, ...] = ()
+    as_json: bool = False
+    schema_version: int = 0
     typed: bool = False
+
+    @property
+    def sieve(self) -> SieveRequest:
+        """Which events of the selection it gets, and in which form."""
+        return SieveRequest(
+            self.topics,
+            self.types,
+            self.filter,
+            self.type_filters,
+            self.read_mask,
+            self.as_json,
+            self.schema_version,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +118,7 @@ class WarningKind(Enum):
     """What a warning is about."""
 
     FILTER_FAILED = "FILTER_FAILED"
+    DATA_WITHHELD = "DATA_WITHHELD"
     LEASE_EXPIRED = "LEASE_EXPIRED"
     GROUP_STALLED = "GROUP_STALLED"
     GROUP_MOVED = "GROUP_MOVED"

@@ -1,4 +1,4 @@
-"""Who needs schemas: topics that accept their types, events that are stored or dead letters, and readers.
+"""Who needs schemas: topics that accept their types, events that are kept, readers, and filters.
 
 What the registry asks before it lets a version come or go. Imports nothing of gRPC or of the generated stubs.
 """
@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.selection import Selection
-from registry.errors import EventTypeNotFound, SchemaVersionNotFound
 from registry.uses import TopicUse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from gateway.groups.groups import Groups
+    from gateway.live_filters import LiveFilters
     from gateway.log import EventLog, StoredKind
     from gateway.readers import Readers
     from gateway.topics import Topics
     from registry.schema import Reader
+    from registry.uses import LiveFilter
 
-    FindOwner = Callable[[StoredKind], Awaitable[str]]
+    FindLetters = Callable[[str], Awaitable[Collection[StoredKind]]]
 
 STORED_NAMED = 20
 """How many topics that hold events are named."""
@@ -30,14 +30,19 @@ class GatewayUses:
     """Answers for the topics, the log and the readers of a gateway: ``registry.uses.SchemaUses``."""
 
     def __init__(
-        self, topics: Topics, log: EventLog, readers: Readers, groups: Groups, owner: FindOwner
+        self,
+        topics: Topics,
+        log: EventLog,
+        readers: Readers,
+        filters: LiveFilters,
+        letters: FindLetters,
     ) -> None:
-        """Takes who answers the subject of a dead letter whose topic is not there any more."""
+        """Takes who answers of which topics and versions of a subject there are dead letters."""
         self._topics = topics
         self._log = log
         self._readers = readers
-        self._groups = groups
-        self._owner = owner
+        self._filters = filters
+        self._letters = letters
 
     def topics(self, subject: str) -> Sequence[TopicUse]:
         """Answers the topics of a subject, by name."""
@@ -53,16 +58,13 @@ class GatewayUses:
         """
         names = frozenset(topic.name for topic in self._topics.of_subject(subject))
         kinds = set(await self._log.kinds(Selection(names))) if names else set()
-        kinds |= {kind for kind in await self._groups.letter_kinds() if await self._is_of(kind, subject)}
+        kinds.update(await self._letters(subject))
         return sorted({kind.topic for kind in kinds if version in {0, kind.schema_version}})[:STORED_NAMED]
-
-    async def _is_of(self, kind: StoredKind, subject: str) -> bool:
-        """Tells whether dead letters of a kind need the subject; their topic may be another one's by now."""
-        try:
-            return await self._owner(kind) == subject
-        except (EventTypeNotFound, SchemaVersionNotFound):
-            return False
 
     def readers(self, subject: str) -> Sequence[Reader]:
         """Answers the readers of a subject, by client name."""
         return self._readers.of_subject(subject)
+
+    def filters(self, subject: str) -> Sequence[LiveFilter]:
+        """Answers the live filters that read data of a subject, each once."""
+        return self._filters.of_subject(subject)

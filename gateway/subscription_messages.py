@@ -84,6 +84,9 @@ def _subscribing(raw: bytes) -> Subscribing:
         built_with=_built_with(request.reader.built_with),
         filter=request.filter,
         type_filters=dict(request.type_filters),
+        read_mask=tuple(request.read_mask.paths),
+        as_json=request.as_json,
+        schema_version=request.schema_version,
         group=request.group,
         max_in_flight=request.max_in_flight,
         group_settings=read_settings(request.group_settings, "group_settings."),
@@ -147,6 +150,10 @@ def _typed(wanted: Subscribing, typed: TypedService) -> Subscribing:
                 f"is {shown(event_type)!r}, but this service is for {typed.type} alone: leave it out, or "
                 f"subscribe with tidegate.v1.EventService",
             )
+    if wanted.as_json:
+        raise InvalidRequest(
+            "as_json", "can't be set here, where data is declared: subscribe with tidegate.v1.EventService"
+        )
     return replace(
         wanted,
         topics=wanted.topics or (() if wanted.group else (ALL_TOPICS,)),

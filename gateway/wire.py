@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from registry.errors import InvalidEvents, InvalidRequest, LimitExceeded, Violation
 
@@ -118,9 +119,7 @@ def _twins() -> descriptor_pool.DescriptorPool:
         return made
 
     position = message("ExpectedPosition", ("topic", 1, string), ("expected_last_sequence", 2, uint64))
-    position.oneof_decl.add(name="_expected_last_sequence")
-    position.field[1].proto3_optional = True
-    position.field[1].oneof_index = 0
+    _optional(position, 1)
     request = message(
         "PublishRequest",
         ("request_id", 1, string),
@@ -140,7 +139,7 @@ def _twins() -> descriptor_pool.DescriptorPool:
         ("offsets", 7, uint32, many),
         ("events", 16, data, many),
     )
-    message(
+    event = message(
         "Event",
         ("id", 1, data),
         ("key", 2, data),
@@ -148,9 +147,17 @@ def _twins() -> descriptor_pool.DescriptorPool:
         ("time", 4, data),
         ("attributes", 5, data, many),
     )
+    _optional(event, 2, 3)
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
     return pool
+
+
+def _optional(message: Any, *fields: int) -> None:
+    """Gives fields of a message presence: of length 0 they are there."""
+    for field in map(message.field.__getitem__, fields):
+        field.proto3_optional, field.oneof_index = True, len(message.oneof_decl)
+        message.oneof_decl.add(name=f"_{field.name}")
 
 
 _POOL = _twins()
@@ -289,6 +296,46 @@ def event_sizes(raw: bytes) -> Iterable[EventSizes]:
         yield EventSizes(len(event.id), len(event.key), sum(map(len, event.attributes)))
 
 
+class OpenEntry:
+    """A finished entry taken apart, so that others can be made of its events."""
+
+    __slots__ = ("_batch", "events")
+
+    def __init__(self, entry: bytes) -> None:
+        """Takes what ``Sealer.seal`` or ``pick`` made."""
+        self._batch = _EventBatch.FromString(batch_of(entry))
+        self.events: Sequence[bytes] = self._batch.events
+        """The bytes of each ``Event``."""
+
+    def pick(
+        self, indexes: Sequence[int], events: Sequence[bytes] | None = None, *, schema_version: int = 0
+    ) -> bytes:
+        """Answers a finished entry with some of the events, in the order of the indexes.
+
+        Args:
+            indexes: Which events; at least one.
+            events: What to put in their place, one for each index; None for the events themselves.
+            schema_version: What the entry says of its version; 0 for what it says now.
+        """
+        batch = self._batch
+        offsets = batch.offsets or range(len(self.events))
+        lowest = min(map(offsets.__getitem__, indexes))
+        picked = _EventBatch(
+            topic=batch.topic,
+            type=batch.type,
+            schema_version=schema_version or batch.schema_version,
+            source=batch.source,
+            first_sequence=batch.first_sequence + lowest,
+            append_time=batch.append_time,
+            events=[self.events[index] for index in indexes] if events is None else events,
+        )
+        apart = [offsets[index] - lowest for index in indexes]
+        if apart != list(range(len(apart))):
+            picked.offsets[:] = apart
+        data = picked.SerializePartialToString()
+        return b"".join((b"\x0a", varint(len(data)), data))
+
+
 def batch_of(entry: bytes) -> bytes:
     """Answers the bytes of the ``EventBatch`` that a finished entry holds."""
     start = 1
@@ -297,62 +344,43 @@ def batch_of(entry: bytes) -> bytes:
     return entry[start + 1 :]
 
 
-def cut(entry: bytes, skip: int, keep: int, first_sequence: int) -> bytes:
+def append_time_of(entry: bytes) -> int:
+    """Answers when the batch of a finished entry was appended, in nanoseconds since the epoch."""
+    batch = _EventBatch.FromString(batch_of(entry))
+    return Timestamp.FromString(b"".join(batch.append_time)).ToNanoseconds()
+
+
+def pick(entry: bytes, indexes: Sequence[int]) -> bytes:
+    """Answers a finished entry with some events of another one: ``OpenEntry.pick``."""
+    return OpenEntry(entry).pick(indexes)
+
+
+def cut(entry: bytes, skip: int, keep: int) -> bytes:
     """Cuts a run of events out of a finished entry and answers a finished entry.
 
     Args:
         entry: What ``Sealer.seal`` made.
         skip: How many events to leave out in front.
         keep: How many events to keep behind them.
-        first_sequence: The sequence of the first event that is kept.
     """
-    batch = _EventBatch.FromString(batch_of(entry))
-    events = batch.events[skip : skip + keep]
-    del batch.events[:]
-    batch.events.extend(events)
-    batch.first_sequence = first_sequence
-    data = batch.SerializePartialToString()
-    return b"".join((b"\x0a", varint(len(data)), data))
+    return pick(entry, range(skip, skip + keep))
 
 
-_EVENT_TAG = b"\x82\x01"
-_OFFSETS_TAG = b"\x3a"
+def replace_data(event: bytes, data: bytes | None) -> bytes:
+    """Answers an event with other data; None for none at all."""
+    twin = _Event.FromString(event)
+    if data is None:
+        twin.ClearField("data")
+    else:
+        twin.data = data
+    replaced: bytes = twin.SerializePartialToString()
+    return replaced
 
 
-class SplitEntry:
-    """A finished entry taken apart, so that any of its events can be made an entry of their own, many times.
-
-    Attributes:
-        events: The bytes of each event.
-    """
-
-    __slots__ = ("_header", "_records", "events")
-
-    def __init__(self, entry: bytes) -> None:
-        """Takes apart what ``Sealer.seal`` or ``cut`` made."""
-        start = 1
-        while entry[start] > _SEVEN:
-            start += 1
-        batch = _EventBatch.FromString(entry[start + 1 :])
-        self.events: list[bytes] = list(batch.events)
-        del batch.events[:]
-        self._header = batch.SerializePartialToString()
-        self._records: list[bytes] | None = None
-
-    def entry(self, indexes: Sequence[int]) -> bytes:
-        """Answers the finished entry of some of its events, by rising indexes."""
-        if self._records is None:
-            self._records = [b"".join((_EVENT_TAG, varint(len(event)), event)) for event in self.events]
-        records = self._records
-        offsets = b"".join([varint(index) for index in indexes])
-        parts = [
-            self._header,
-            _OFFSETS_TAG,
-            varint(len(offsets)),
-            offsets,
-            *[records[index] for index in indexes],
-        ]
-        return b"".join((b"\x0a", varint(sum(map(len, parts))), *parts))
+def data_of(event: bytes) -> bytes:
+    """Answers the data of an event."""
+    data: bytes = _Event.FromString(event).data
+    return data
 
 
 def event_keys(events: Iterable[bytes]) -> list[str]:

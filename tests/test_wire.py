@@ -85,7 +85,7 @@ def test_a_cut_keeps_just_the_events_asked_for(
     skip = data.draw(st.integers(0, len(batch.events) - 1))
     keep = data.draw(st.integers(1, len(batch.events) - skip))
     entry = wire.Sealer("a.b", "c.D", 3).seal(batch.SerializeToString(), sequence, time)
-    part = wire.cut(entry, skip, keep, sequence + skip)
+    part = wire.cut(entry, skip, keep)
     response = event_service_pb2.SubscribeResponse.FromString(wire.batches_frame([part]))
     (found,) = response.batches.batches
     assert list(found.events) == list(batch.events)[skip : skip + keep]

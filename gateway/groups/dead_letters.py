@@ -5,16 +5,20 @@ Imports nothing of gRPC or of the generated stubs.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.errors import DeadLetterNotFound
+from registry.errors import EventTypeNotFound, SchemaVersionNotFound
 
 if TYPE_CHECKING:
-    from gateway.groups.filters import Filters, LetterFilter
+    from gateway.groups.filters import GroupFilters, LetterFilter
     from gateway.groups.groups import Groups
     from gateway.groups.store import GroupStore
     from gateway.groups.values import DeadLetter
+    from gateway.log import StoredKind
+    from registry.registry import Registry
 
 READ_AT_ONCE: Final = 500
 READ_BYTES: Final = 1024 * 1024
@@ -111,7 +115,7 @@ class LetterReader:
 class DeadLetters:
     """The dead letters of all groups, to be looked at."""
 
-    def __init__(self, groups: Groups, store: GroupStore, filters: Filters) -> None:
+    def __init__(self, groups: Groups, store: GroupStore, filters: GroupFilters) -> None:
         self._groups = groups
         self._store = store
         self._filters = filters
@@ -165,6 +169,23 @@ class DeadLetters:
         if not found:
             raise DeadLetterNotFound(group, sequence)
         return found[0]
+
+
+async def letter_kinds_of(subject: str, groups: Groups, registry: Registry) -> set[StoredKind]:
+    """Answers the topics, event types and versions of which there are dead letters that need a subject.
+
+    Their topic may be gone, or another subject's by now: what counts is whose the event type is.
+
+    Raises:
+        StorageFailed, StorageFull, StorageReadOnly.
+    """
+    found: set[StoredKind] = set()
+    for kind in await groups.letter_kinds():
+        with suppress(EventTypeNotFound, SchemaVersionNotFound):
+            owner = await registry.get_by_type(kind.type, kind.schema_version)
+            if owner.subject == subject:
+                found.add(kind)
+    return found
 
 
 def last_reason(letter: DeadLetter) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.groups.state import GroupState
     from gateway.log import EventLog, Page, StoredBatch
     from gateway.selection import Selection
+    from gateway.sieves import Failures
 
 PAGE_BYTES: Final = 256 * 1024
 """How much is read at once, besides a batch that is larger by itself."""
@@ -57,13 +58,15 @@ class Feeder:
         *,
         stirred: Callable[[], None],
         lost: Callable[[Gap], None],
+        failed: Callable[[Failures], None],
     ) -> None:
-        """Takes who is told that the state changed, and who is told what retention removed."""
+        """Takes who is told that the state changed, what retention removed, and where the filter failed."""
         self._log = log
         self._state = state
         self._payloads = payloads
         self._stirred = stirred
         self._lost = lost
+        self._failed = failed
         self._wanted = asyncio.Event()
         self._reading: asyncio.Future[Page] | None = None
         self._gaps: Gaps | None = None
@@ -98,6 +101,9 @@ class Feeder:
             except TidegateError as error:
                 _log.warning("a group can't read on; trying again", error=str(error), **error.facts())
                 await asyncio.sleep(RETRY_SECONDS)
+            except Exception:  # noqa: BLE001 - whatever it is, it must not end the reading for good
+                _log.exception("a group can't read on; trying again")
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _step(self) -> None:
         sweep = self._state.sweep_from()
@@ -119,11 +125,14 @@ class Feeder:
             return
         await self._look_for_gap(position, page)
         batches = [batch for batch in page.batches if batch.last_sequence > position]
-        await self.sieve.prepare(batches)
-        if position != self._state.position:  # moved meanwhile
+        sieve = self.sieve
+        await sieve.prepare(batches)
+        if position != self._state.position or sieve is not self.sieve:  # moved or changed meanwhile
             return
         self._payloads.keep(batches)
         self._offer(batches, position)
+        if failures := sieve.take_failures():
+            self._failed(failures)
         self._state.advance(page.through)
         self._note(page)
         self._stirred()
@@ -171,8 +180,10 @@ class Feeder:
 
     async def _sweep(self, after: int) -> None:
         page = await self._log.read(self.selection, after, max_bytes=PAGE_BYTES, deadline=0.0)
-        await self.sieve.prepare(page.batches)
-        if self._state.sweep_from() != after:  # moved meanwhile
+        sieve = self.sieve
+        await sieve.prepare(page.batches)
+        sieve.take_failures()  # which were told when they were read first
+        if self._state.sweep_from() != after or sieve is not self.sieve:  # moved or changed meanwhile
             return
         self._payloads.keep(page.batches)
         events = [

@@ -6,9 +6,9 @@ Imports nothing of gRPC or of the generated stubs.
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
@@ -17,24 +17,25 @@ from gateway.groups.definitions import Asked, require_name, require_same
 from gateway.groups.flush import Flush
 from gateway.groups.positions import Start, find_position
 from gateway.groups.runtime import GroupRuntime
+from gateway.groups.sieving import Everything, Unusable
 from gateway.groups.values import Progress
 from gateway.topic_choice import select
-from registry.errors import LimitExceeded
+from registry.errors import LimitExceeded, TidegateError
 from registry.names import close_names, shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-    from gateway.frames import Frame, Subscribing
+    from gateway.frames import Subscribing
     from gateway.groups.definitions import Definitions
-    from gateway.groups.filters import Filters
-    from gateway.groups.sieving import GroupSieve
+    from gateway.groups.filters import GroupFilters
     from gateway.groups.store import GroupStore
     from gateway.groups.values import Definition, Settled, Settlement
     from gateway.log import EventLog, StoredKind
-    from gateway.readers import Readers
-    from gateway.subscriber import Subscriber
+    from gateway.sieves import Sieve
 
+FilterSieve: TypeAlias = "Sieve | Unusable"
+"""What a group's filter is."""
 MOST_GROUPS: Final = 1_000
 """How many groups there may be: each keeps what it is about in memory."""
 ALL_TOPICS: Final = (">",)
@@ -48,6 +49,7 @@ class Running:
     """A group at work, and who may change what is dead of it: one at a time."""
 
     runtime: GroupRuntime
+    sieve: FilterSieve | None
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -55,11 +57,24 @@ class Running:
         """What the group is."""
         return self.runtime.definition
 
+    async def update(self, definition: Definition, sieve: FilterSieve | None) -> None:
+        """Goes on as a new definition and its sieve say."""
+        old, self.sieve = self.sieve, sieve
+        await self.runtime.update(definition, sieve or Everything())
+        _close(old)
+
+    async def close(self, *, deleted: bool = False) -> None:
+        """Stops the group."""
+        await self.runtime.close(deleted=deleted)
+        _close(self.sieve)
+
 
 class Groups:
     """All groups, by name. Changes of what a group is go through the store, one by one."""
 
-    def __init__(self, store: GroupStore, log: EventLog, definitions: Definitions, filters: Filters) -> None:
+    def __init__(
+        self, store: GroupStore, log: EventLog, definitions: Definitions, filters: GroupFilters
+    ) -> None:
         """Has no groups until ``open``."""
         self._store = store
         self._log = log
@@ -77,8 +92,15 @@ class Groups:
             StorageFailed: The store can't be read.
         """
         for definition, progress in await self._store.load():
-            sieve = await self._filters.sieve(definition, "")
-            self._set_to_work(definition, progress, sieve, fresh=False)
+            self._set_to_work(definition, progress, await self._stored_sieve(definition), fresh=False)
+
+    async def _stored_sieve(self, definition: Definition) -> FilterSieve | None:
+        """Answers the sieve of a stored group; what can't be used any more keeps no gateway from starting."""
+        try:
+            return await self._filters.sieve(definition, "")
+        except TidegateError as error:
+            _log.warning("a group waits: its filter can't be used", group=definition.name, error=str(error))
+            return Unusable(error)
 
     async def run(self) -> None:
         """Writes down progress until cancelled."""
@@ -93,7 +115,7 @@ class Groups:
     async def close(self) -> None:
         """Stops all groups and writes down what is not written yet."""
         for group in tuple(self._groups.values()):
-            await group.runtime.close()
+            await group.close()
         if not await self.flush.try_now():
             _log.error("what members settled last is lost: those events will be delivered again")
 
@@ -134,9 +156,10 @@ class Groups:
             group = self._current(asked.name, etag)
             definition = self._definitions.change(group.definition, asked, paths)
             sieve = await self._filters.sieve(definition, asked.prefix)
-            if not await self._store.put(definition, group.definition.etag):
-                raise GroupChanged(asked.name, group.definition.etag)
-            await group.runtime.update(definition, sieve)
+            with _closed_on_error(sieve):
+                if not await self._store.put(definition, group.definition.etag):
+                    raise GroupChanged(asked.name, group.definition.etag)
+            await group.update(definition, sieve)
         return definition
 
     async def delete(self, name: str, etag: str, *, force: bool) -> None:
@@ -153,7 +176,7 @@ class Groups:
                 raise GroupChanged(name, group.definition.etag)
             del self._groups[name]
             self.flush.forget(group.runtime)
-            await group.runtime.close(deleted=True)
+            await group.close(deleted=True)
 
     async def member(self, wanted: Subscribing) -> GroupRuntime:
         """Answers the group that a subscription names; makes it, if there is none and it says what it is.
@@ -204,26 +227,27 @@ class Groups:
         if len(self._groups) >= MOST_GROUPS:
             raise LimitExceeded("max_groups", MOST_GROUPS, len(self._groups) + 1, "the number of groups")
         definition = self._definitions.make(asked)
-        sieve = await self._filters.sieve(definition, asked.prefix)
         position = await find_position(self._log, select(definition.topics, definition.types), start)
         progress = Progress(position)
-        if not await self._store.put(definition, "", progress):
-            raise GroupAlreadyExists(asked.name)
+        sieve = await self._filters.sieve(definition, asked.prefix)
+        with _closed_on_error(sieve):
+            if not await self._store.put(definition, "", progress):
+                raise GroupAlreadyExists(asked.name)
         return self._set_to_work(definition, progress, sieve, fresh=True)
 
     def _set_to_work(
-        self, definition: Definition, progress: Progress, sieve: GroupSieve, *, fresh: bool
+        self, definition: Definition, progress: Progress, sieve: FilterSieve | None, *, fresh: bool
     ) -> Running:
         runtime = GroupRuntime(
             definition,
             progress,
             log=self._log,
-            sieve=sieve,
+            sieve=sieve or Everything(),
             fresh=fresh,
             dirty=self.flush.mark,
             flush=self.flush.now,
         )
-        group = Running(runtime)
+        group = Running(runtime, sieve)
         self._groups[definition.name] = group
         if self._draining:
             group.runtime.drain()
@@ -243,27 +267,19 @@ class Groups:
         return group
 
 
-class Memberships:
-    """The streams of members: subscriptions that name a group."""
+@contextmanager
+def _closed_on_error(sieve: FilterSieve | None) -> Iterator[None]:
+    """Closes a sieve if the block fails."""
+    try:
+        yield
+    except BaseException:
+        _close(sieve)
+        raise
 
-    def __init__(self, groups: Groups, readers: Readers, subscriber: Subscriber) -> None:
-        self._groups = groups
-        self._readers = readers
-        self._subscriber = subscriber
 
-    async def subscribe(self, wanted: Subscribing) -> AsyncGenerator[Frame, None]:
-        """Reads as a member of the group that ``wanted`` names; the frames end when draining.
-
-        Raises:
-            As ``Groups.member`` and ``GroupRuntime.frames`` have it.
-        """
-        runtime = await self._groups.member(wanted)
-        reads = replace(wanted, topics=runtime.definition.topics, types=runtime.definition.types)
-        readers = await self._subscriber.find_readers(reads)
-        with self._readers.reading(readers):
-            async with aclosing(runtime.frames(wanted, self._subscriber.guard(wanted))) as frames:
-                async for frame in frames:
-                    yield frame
+def _close(sieve: FilterSieve | None) -> None:
+    if sieve is not None:
+        sieve.close()
 
 
 def _asked_by(wanted: Subscribing) -> Asked:

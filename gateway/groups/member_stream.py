@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Final
 from gateway import wire
 from gateway.errors import GroupNotFound
 from gateway.frames import CaughtUp, DrainingFrame, Heartbeat, Opened, WarningFrame, WarningKind
-from gateway.groups.payloads import frames
 from gateway.groups.values import Settlement, Verb
+from gateway.sifting import warning_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from gateway.frames import Frame, Gap, Subscribing
     from gateway.groups.payloads import Piece
     from gateway.groups.runtime import GroupRuntime
     from gateway.groups.state import Delivery, Expired
     from gateway.reader_guard import ReaderGuard
+    from gateway.sieves import Failures, Sieve
 
 FRAME_BYTES: Final = 512 * 1024
 """How large a frame of several entries becomes; a larger entry is a frame of its own."""
@@ -43,9 +44,17 @@ class MemberStream:
     """
 
     def __init__(
-        self, runtime: GroupRuntime, member_id: str, wanted: Subscribing, guard: ReaderGuard | None
+        self,
+        runtime: GroupRuntime,
+        member_id: str,
+        wanted: Subscribing,
+        guard: ReaderGuard | None,
+        projection: Sieve | None,
     ) -> None:
         self.id = member_id
+        self._projection = projection
+        self._failures: Failures | None = None
+        self._quiet_until = 0.0
         self._runtime = runtime
         self._wanted = wanted
         self._guard = guard
@@ -81,6 +90,11 @@ class MemberStream:
             )
         )
 
+    def tell_failed(self, failures: Failures) -> None:
+        """Has it say, when it is time, that the group's filter failed on events."""
+        self._failures = self._failures.joined(failures) if self._failures else failures
+        self._woken.set()
+
     def drain(self) -> None:
         """Ends the stream: the gateway stops."""
         self._draining = True
@@ -110,7 +124,7 @@ class MemberStream:
         beat = loop.time() + interval
         while not (self._draining or self._deleted):
             self._woken.clear()
-            for notice in self._take_notices():
+            for notice in (*self._take_notices(), *self._warnings(loop.time())):
                 yield notice
             if loop.time() >= beat:
                 yield await self._heartbeat()
@@ -124,6 +138,8 @@ class MemberStream:
                 if self._has_caught_up():
                     yield CaughtUp(state.position)
                 await self._wait(beat)
+        for warning in self._warnings(loop.time(), last=True):
+            yield warning
         if self._deleted:
             raise GroupNotFound(self._runtime.definition.name)
         yield DrainingFrame(state.position, RECONNECT_AFTER)
@@ -143,9 +159,27 @@ class MemberStream:
             self._runtime.lose(self.id, delivery.epoch, lost)
         if self._guard:
             pieces = await self._readable(self._guard, pieces, delivery.epoch)
-        entries = await self._runtime.entries(pieces)
-        for run in frames(entries, FRAME_BYTES):
-            yield wire.leased_frame(run, delivery.epoch, delivery.attempt)
+        entries: list[bytes] = []
+        size = 0
+        async for entry in self._entries(pieces):
+            if entries and size + len(entry) > FRAME_BYTES:
+                yield wire.leased_frame(entries, delivery.epoch, delivery.attempt)
+                entries, size = [], 0
+            entries.append(entry)
+            size += len(entry)
+        if entries:
+            yield wire.leased_frame(entries, delivery.epoch, delivery.attempt)
+
+    async def _entries(self, pieces: Sequence[Piece]) -> AsyncGenerator[bytes, None]:
+        """Answers the finished entries of some events, in the form that the member asked for."""
+        if self._projection is None:
+            for piece in pieces:
+                yield self._runtime.payloads.entry(piece)
+            return
+        for piece in pieces:
+            await self._projection.prepare((piece.batch,))
+            async for made in self._projection.some(piece.batch, piece.indexes):
+                yield made.entry
 
     async def _readable(self, guard: ReaderGuard, pieces: list[Piece], epoch: int) -> list[Piece]:
         """Answers what the member can read; the rest failed, and others may try it."""
@@ -169,6 +203,19 @@ class MemberStream:
         if stalled and not self._told_stalled:
             yield WarningFrame(WarningKind.GROUP_STALLED, f"the group delivers nothing: {stalled}")
         self._told_stalled = bool(stalled)
+
+    def _warnings(self, now: float, *, last: bool = False) -> Iterator[WarningFrame]:
+        """Answers what there is to warn of: once in a heartbeat interval, and ``last`` all that there is."""
+        if now < self._quiet_until and not last:
+            return
+        failures, self._failures = self._failures, None
+        withheld = self._projection.take_withheld() if self._projection else None
+        if failures or withheld:
+            self._quiet_until = now + self._wanted.heartbeat
+        if failures:
+            yield warning_of(WarningKind.FILTER_FAILED, failures)
+        if withheld:
+            yield warning_of(WarningKind.DATA_WITHHELD, withheld)
 
     def _has_caught_up(self) -> bool:
         """Tells, once each time, that all that was in the log is settled."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from gateway import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from gateway.groups.values import Span
     from gateway.log import EventLog, StoredBatch
@@ -42,7 +42,7 @@ class Payloads:
         self._batches: OrderedDict[int, StoredBatch] = OrderedDict()
         self._firsts: list[int] = []
         self._bytes = 0
-        self._split: OrderedDict[int, wire.SplitEntry] = OrderedDict()
+        self._split: OrderedDict[int, wire.OpenEntry] = OrderedDict()
 
     def keep(self, batches: Sequence[StoredBatch]) -> None:
         """Keeps batches, and lets go of those that were not asked for the longest."""
@@ -68,11 +68,11 @@ class Payloads:
         self._split.clear()
         self._firsts, self._bytes = [], 0
 
-    def split(self, batch: StoredBatch) -> wire.SplitEntry:
+    def split(self, batch: StoredBatch) -> wire.OpenEntry:
         """Answers a batch taken apart."""
         split = self._split.get(batch.first_sequence)
         if split is None:
-            split = self._split[batch.first_sequence] = wire.SplitEntry(batch.entry)
+            split = self._split[batch.first_sequence] = wire.OpenEntry(batch.entry)
             if len(self._split) > SPLIT_KEPT:
                 self._split.popitem(last=False)
         return split
@@ -81,7 +81,7 @@ class Payloads:
         """Answers the finished entry of some events of a batch."""
         if len(piece.indexes) == piece.batch.count:
             return piece.batch.entry
-        return self.split(piece.batch).entry(piece.indexes)
+        return self.split(piece.batch).pick(piece.indexes)
 
     async def find(self, selection: Selection, spans: Sequence[Span]) -> tuple[list[Piece], list[Span]]:
         """Answers the events of some spans, which rise, and what of them the log does not have any more.
@@ -134,17 +134,3 @@ class Payloads:
             if page.through >= page.head:
                 return None
             after = page.through
-
-
-def frames(entries: Sequence[bytes], most: int) -> Iterator[list[bytes]]:
-    """Answers entries in runs of at most so many bytes, but at least one entry each."""
-    run: list[bytes] = []
-    size = 0
-    for entry in entries:
-        if run and size + len(entry) > most:
-            yield run
-            run, size = [], 0
-        run.append(entry)
-        size += len(entry)
-    if run:
-        yield run

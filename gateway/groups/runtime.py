@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
     from gateway.frames import Frame, Gap, Subscribing
-    from gateway.groups.payloads import Piece
     from gateway.groups.sieving import GroupSieve
     from gateway.groups.values import Changes, Dead, Definition, Progress, Settled, Settlement, Span
     from gateway.log import EventLog
     from gateway.reader_guard import ReaderGuard
+    from gateway.sieves import Failures, Sieve
 
 SEQUENCES_NAMED: Final = 200_000
 """How many sequences one acknowledgement may name, those of spans counted one by one."""
@@ -83,7 +83,14 @@ class GroupRuntime:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._changes: Changes | None = None
-        self._feeder = Feeder(log, self.state, self.payloads, stirred=self.stir, lost=self._tell_lost)
+        self._feeder = Feeder(
+            log,
+            self.state,
+            self.payloads,
+            stirred=self.stir,
+            lost=self._tell_lost,
+            failed=self._tell_failed,
+        )
         self._feeder.selection, self._feeder.sieve, self._feeder.fresh = self.selection, sieve, fresh
         self._feeding: asyncio.Task[None] | None = None
         self._clock = time.time() - time.monotonic()
@@ -97,14 +104,22 @@ class GroupRuntime:
         return len(self._streams)
 
     async def frames(
-        self, wanted: Subscribing, guard: ReaderGuard | None = None
+        self,
+        wanted: Subscribing,
+        guard: ReaderGuard | None = None,
+        projection: Sieve | None = None,
     ) -> AsyncGenerator[Frame, None]:
         """Answers the frames of a new member, until it is closed, or the group is, or the gateway drains.
+
+        Args:
+            wanted: What the member asks for.
+            guard: Knows which events it can read.
+            projection: In which form it gets them.
 
         Raises:
             GroupNotFound: The group was deleted meanwhile.
         """
-        stream = MemberStream(self, uuid.uuid4().hex, wanted, guard)
+        stream = MemberStream(self, uuid.uuid4().hex, wanted, guard, projection)
         self._streams[stream.id] = stream
         self.state.join(stream.id, wanted.client_name, wanted.max_in_flight, self.now())
         if self._feeding is None:
@@ -302,10 +317,6 @@ class GroupRuntime:
         bounds = await self._log.bounds(self.selection)
         return bounds.head, max(0, bounds.head_ordinal - self._feeder.ordinal), self._feeder.read_time
 
-    async def entries(self, pieces: Sequence[Piece]) -> list[bytes]:
-        """Answers the finished entries of some events."""
-        return [self.payloads.entry(piece) for piece in pieces]
-
     def lose(self, member_id: str, epoch: int, spans: Iterable[Span]) -> None:
         """Notes that events which a member was to get are not in the log any more."""
         for first, last in spans:
@@ -355,6 +366,10 @@ class GroupRuntime:
     def _tell_lost(self, gap: Gap) -> None:
         for stream in self._streams.values():
             stream.tell(gap)
+
+    def _tell_failed(self, failures: Failures) -> None:
+        for stream in self._streams.values():
+            stream.tell_failed(failures)
 
     async def _oldest(self) -> tuple[int, int]:
         """Answers the oldest event that is not settled and when it was appended (ns); zeros if all are."""
