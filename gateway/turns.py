@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 TURN: Final = 0.002
 """How many seconds of work are done in one turn, besides what can't be divided."""
 _HAND_OVER: Final = 0.00005
-"""How many seconds the threads get after each turn. One that waits for the interpreter's lock gets it from a busy
-thread once in 5 ms only, and SQLite's readers need it for every row."""
+"""How many seconds the threads get after each turn. One that waits for the interpreter's lock gets it from a
+busy thread once in 5 ms only, and SQLite's readers need it for every row."""
 _T = TypeVar("_T")
 
 

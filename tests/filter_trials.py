@@ -1,7 +1,7 @@
 """What filters are tried on: an event type of every kind of field, events of it, expressions, and plain CEL.
 
-The reference compiles a whole expression and evaluates it on one event after another, on a message that is made
-field by field: it knows nothing of batches, parts, columns and twins.
+The reference compiles a whole expression and evaluates it on one event after another, on a message that is
+made field by field: it knows nothing of batches, parts, columns and stages.
 """
 
 from __future__ import annotations
