@@ -93,6 +93,41 @@ def test_a_cut_keeps_just_the_events_asked_for(
     assert (found.first_sequence, found.append_time.ToNanoseconds()) == (sequence + skip, time)
 
 
+@given(_BATCH, _SEQUENCE, _TIME, st.data())
+def test_events_picked_again_and_again_keep_their_sequences(
+    batch: event_pb2.EventBatch, sequence: int, time: int, data: st.DataObject
+) -> None:
+    """An entry picked of a picked or cut one has the chosen events, each under its own sequence.
+
+    In any order; with offsets only where there are gaps; and otherwise it says what the whole batch did.
+    """
+    wanted = [(sequence + index, event) for index, event in enumerate(batch.events)]
+    entry = wire.Sealer("a.b", "c.D", 3).seal(batch.SerializeToString(), sequence, time)
+    for _ in range(data.draw(st.integers(1, 3))):
+        indexes = data.draw(st.lists(st.integers(0, len(wanted) - 1), min_size=1, max_size=8, unique=True))
+        entry, wanted = wire.pick(entry, indexes), [wanted[index] for index in indexes]
+    response = event_service_pb2.SubscribeResponse.FromString(wire.batches_frame([entry]))
+    (found,) = response.batches.batches
+    offsets = found.offsets or range(len(found.events))
+    assert [
+        (found.first_sequence + at, each) for at, each in zip(offsets, found.events, strict=True)
+    ] == wanted
+    assert (found.topic, found.type, found.schema_version, found.source) == ("a.b", "c.D", 3, batch.source)
+    assert found.append_time.ToNanoseconds() == time
+    assert bool(found.offsets) != ([at for at, _ in wanted] == list(range(wanted[0][0], wanted[-1][0] + 1)))
+
+
+@given(_EVENT, st.one_of(st.none(), st.binary(max_size=9)))
+def test_other_data_leaves_the_rest_of_an_event_as_it_is(event: event_pb2.Event, data: bytes | None) -> None:
+    """An event whose data is replaced, or taken, is otherwise the same; data of length 0 is there."""
+    event.time.SetInParent()
+    found = event_pb2.Event.FromString(wire.replace_data(event.SerializeToString(), data))
+    event.ClearField("data")
+    if data is not None:
+        event.data = data
+    assert found == event
+
+
 @given(_BATCH)
 def test_a_header_says_what_stands_on_the_batch(batch: event_pb2.EventBatch) -> None:
     """The header read without decoding events equals the decoded batch's."""

@@ -10,6 +10,7 @@ none is false and one can't be told is a failure.
 
 from __future__ import annotations
 
+import re
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _COLUMN_SLICE: Final = 1024
 _CEL_SLICE: Final = 16
 """How many events are decided between two turns of others."""
+_REASON: Final = 300
+_STATUS: Final = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]\s*$")
 
 
 class Batch(NamedTuple):
@@ -196,8 +199,17 @@ def _compiled(environment: cel.Env, checked: Checked, parts: Sequence[Any]) -> c
 
 def _verdict(condition: cel.Expression, event: Any) -> bool | str:
     """Tells whether a condition holds of an event; or why that can't be told."""
-    value = condition.eval(data={EVENT: event}).value()
-    return value if isinstance(value, bool) else str(value)
+    try:
+        value = condition.eval(data={EVENT: event}).value()
+    except Exception as error:  # noqa: BLE001 - such as more than 10,000 steps; the event is then a failure
+        return _cleaned(str(error))
+    return value if isinstance(value, bool) else _cleaned(str(value))
+
+
+def _cleaned(error: str) -> str:
+    """Answers what an evaluation says of its failure, without the name and the number of its status."""
+    text = " ".join(_STATUS.sub("", error).split()) or "it can't be told why"
+    return text if len(text) <= _REASON else f"{text[:_REASON]}…"
 
 
 def _picked(batch: Batch, indexes: Sequence[int]) -> bytes:

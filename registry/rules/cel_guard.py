@@ -119,7 +119,7 @@ class _Guard:
     ) -> None:
         self._types = types
         self._inspect_pattern = inspect_pattern
-        self._limit_first = f"limit that first, as in size({example}) <= 100 && …"
+        self._limit_first = f"limit that first, as in size({example}) <= 20 && …"
 
     def measure(self, expr: Any, scope: Scope) -> Measure:
         measure: Measure = getattr(self, f"_{expr.WhichOneof('kind')}")(expr, scope)
