@@ -135,7 +135,7 @@ class Model:
         member = self.members[member_id]
         for sequence in sequences:
             event = self.events[sequence]
-            assert event.place is Place.READY, f"{sequence} is delivered, which {event.place.value}"
+            assert event.place is Place.READY, f"{sequence} is delivered: {event.place.value}"
             assert attempt == len(event.attempts) + 1
             if event.key:
                 self._judge_key(event, member_id)
@@ -159,9 +159,17 @@ class Model:
         self._places[event.key] = (member_id, set())
 
     def order(self, key: str) -> list[Event]:
-        """Answers a key's unsettled events as they are to come: one that was tried, redriven ones, others."""
+        """Answers a key's unsettled events as they are to come: one that a member has, that failed, redriven ones."""
         events = self.unsettled[key].values()
-        return sorted(events, key=lambda event: (not event.attempts, not event.redriven, event.sequence))
+        return sorted(
+            events,
+            key=lambda event: (
+                event.place is not Place.LEASED,
+                not event.attempts,
+                not event.redriven,
+                event.sequence,
+            ),
+        )
 
     # What members say.
 

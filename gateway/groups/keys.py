@@ -82,15 +82,20 @@ class Key:
         return self.head
 
     def revive(self, run: Run) -> None:
-        """Takes an event that came back from the dead letters; it comes before all that were not tried."""
-        head = self.head
-        if head is not None and head.phase is Phase.READY and not head.attempt_count:
-            self.head = None
-            if head.redriven:
-                insort(self.redriven, head, key=_FIRST)
-            else:
-                self.buffer.insert(0, head.first)
+        """Takes an event that came back from the dead letters; it comes before all that did not fail."""
         insort(self.redriven, run, key=_FIRST)
+        self.step_back()
+
+    def step_back(self) -> None:
+        """Lets events that came back from the dead letters go first, if nobody has the head, nor failed at it."""
+        head = self.head
+        if head is None or head.phase is not Phase.READY or head.attempt_count or not self.redriven:
+            return
+        self.head = None
+        if head.redriven:
+            insort(self.redriven, head, key=_FIRST)
+        else:
+            self.buffer.insert(0, head.first)
 
     def park(self, parked: Parked, behind: int) -> None:
         """Parks it; ``behind`` is from where on its events are unsettled if none is known."""
@@ -207,7 +212,9 @@ class Keys:
             self._starving.add(key.name)
             if self._sweep is not None:
                 self._sweep.join(key)
-        elif key.is_done:
+            return
+        self._starving.discard(key.name)
+        if key.is_done:
             self._keys.pop(key.name, None)
 
     def sweep_from(self) -> int | None:
@@ -215,9 +222,7 @@ class Keys:
         if self._sweep is None and self._starving:
             least = min(self._spilled[name].spilled for name in self._starving)
             joining = [
-                key
-                for key in self._spilled.values()
-                if key.spilled >= least and (len(key.buffer) < self._buffered or key.name in self._starving)
+                key for key in self._spilled.values() if key.spilled >= least and len(key.buffer) < self._buffered
             ]
             self._sweep = Sweep(joining)
         return None if self._sweep is None else self._sweep.at

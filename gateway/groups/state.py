@@ -641,6 +641,10 @@ class GroupState:
         run.phase = Phase.READY
         if run.key:
             self._put(run)
+            key = self._keys.get(run.key)
+            if key is not None and key.redriven:
+                key.step_back()
+                self._promote(run.key)
         else:
             self._loose.make_ready(run)
             self._wake_idle()
