@@ -13,7 +13,7 @@ from bisect import insort
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from gateway.groups.runs import Run
+from gateway.groups.runs import Phase, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,6 +59,13 @@ class Key:
         return self.buffer[0] if self.buffer else self.spilled or None
 
     @property
+    def oldest(self) -> int:
+        """The first sequence of it that is not settled; 0 if there is none."""
+        firsts = [run.first for run in self.redriven[:1]]
+        firsts += [self.head.first] if self.head else []
+        return min([*firsts, self.first_unsettled or firsts[0]]) if firsts else self.first_unsettled or 0
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing of it is left."""
         return not (self.head or self.buffer or self.spilled or self.redriven or self.parked)
@@ -75,8 +82,20 @@ class Key:
         return self.head
 
     def revive(self, run: Run) -> None:
-        """Takes an event that came back from the dead letters."""
+        """Takes an event that came back from the dead letters; it comes before all that did not fail."""
         insort(self.redriven, run, key=_FIRST)
+        self.step_back()
+
+    def step_back(self) -> None:
+        """Lets events that came back from the dead letters go first, if nobody has the head, nor failed at it."""
+        head = self.head
+        if head is None or head.phase is not Phase.READY or head.attempt_count or not self.redriven:
+            return
+        self.head = None
+        if head.redriven:
+            insort(self.redriven, head, key=_FIRST)
+        else:
+            self.buffer.insert(0, head.first)
 
     def park(self, parked: Parked, behind: int) -> None:
         """Parks it; ``behind`` is from where on its events are unsettled if none is known."""
@@ -108,7 +127,8 @@ class Sweep:
 class Keys:
     """All keys of a group that have events that are not settled, and the sweep."""
 
-    def __init__(self) -> None:
+    def __init__(self, buffered: int = BUFFERED) -> None:
+        self._buffered = buffered
         self._keys: dict[str, Key] = {}
         self._spilled: dict[str, Key] = {}
         self._starving: set[str] = set()
@@ -150,7 +170,7 @@ class Keys:
             key = self._keys[name] = Key(name)
         elif key.spilled:
             return None
-        elif len(key.buffer) >= BUFFERED:
+        elif len(key.buffer) >= self._buffered:
             self.spill(key, sequence)
             return None
         key.buffer.append(sequence)
@@ -192,7 +212,9 @@ class Keys:
             self._starving.add(key.name)
             if self._sweep is not None:
                 self._sweep.join(key)
-        elif key.is_done:
+            return
+        self._starving.discard(key.name)
+        if key.is_done:
             self._keys.pop(key.name, None)
 
     def sweep_from(self) -> int | None:
@@ -200,7 +222,9 @@ class Keys:
         if self._sweep is None and self._starving:
             least = min(self._spilled[name].spilled for name in self._starving)
             joining = [
-                key for key in self._spilled.values() if key.spilled >= least and len(key.buffer) < BUFFERED
+                key
+                for key in self._spilled.values()
+                if key.spilled >= least and len(key.buffer) < self._buffered
             ]
             self._sweep = Sweep(joining)
         return None if self._sweep is None else self._sweep.at
@@ -222,7 +246,7 @@ class Keys:
             key = sweep.keys.get(name)
             if key is None or not key.spilled <= sequence <= through:
                 continue
-            if key.buffer and (room <= 0 or len(key.buffer) >= BUFFERED):
+            if key.buffer and (room <= 0 or len(key.buffer) >= self._buffered):
                 key.spilled = sequence
                 del sweep.keys[name]
                 continue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.groups.runs import Phase, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gateway.groups.values import Span
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class Loose:
     """The runs that are not settled, by sequence, and those of them that wait for a member."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_cut: Callable[[Run, Run], None]) -> None:
+        """Begins with nothing; calls ``on_cut`` with both parts of a run that was cut in two."""
+        self._on_cut = on_cut
         self._firsts: list[int] = []
         self._runs: dict[int, Run] = {}
         self._ready: deque[Run] = deque()
@@ -132,6 +134,7 @@ class Loose:
             rest.lease.runs[at] = rest
         elif rest.phase is Phase.READY:
             self._ready.appendleft(rest)
+        self._on_cut(run, rest)
         return run, rest
 
     def _clean(self) -> None:

@@ -19,6 +19,7 @@ class Member:
     Attributes:
         id: Names it.
         client_name: What its program calls itself.
+        wanted: How many events it asked to have at most; 0 means as many as it may.
         max_in_flight: How many events it may have.
         in_flight: How many it has.
         joined: When it joined.
@@ -36,17 +37,23 @@ class Member:
         "joined",
         "leases",
         "max_in_flight",
+        "wanted",
     )
 
-    def __init__(self, member_id: str, client_name: str, max_in_flight: int, joined: float) -> None:
+    def __init__(self, member_id: str, client_name: str, wanted: int, joined: float) -> None:
         self.id = member_id
         self.client_name = client_name
-        self.max_in_flight = max_in_flight
+        self.wanted = wanted
+        self.max_in_flight = wanted
         self.joined = joined
         self.in_flight = 0
         self.leases: dict[int, Lease] = {}
         self.expiries = 0
         self.back_at = 0.0
+
+    def allow(self, most: int) -> None:
+        """Notes how many events any member may have."""
+        self.max_in_flight = min(self.wanted or most, most)
 
     @property
     def room(self) -> int:

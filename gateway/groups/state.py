@@ -26,7 +26,7 @@ import heapq
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway.groups.keys import Keys
+from gateway.groups.keys import BUFFERED, Keys
 from gateway.groups.loose import Loose
 from gateway.groups.members import Member
 from gateway.groups.runs import Lease, Phase, Run, run_of
@@ -60,6 +60,18 @@ TAKEN_AT_ONCE: Final = 10_000
 """How many events a member is given at once."""
 
 
+class Bounds(NamedTuple):
+    """How much a group may hold; see the constants of the same names."""
+
+    look_ahead: int = LOOK_AHEAD
+    read_ahead: int = READ_AHEAD
+    buffered: int = BUFFERED
+    most_parked: int = MOST_PARKED
+
+
+BOUNDS: Final = Bounds()
+
+
 class Delivery(NamedTuple):
     """What a member is given at once.
 
@@ -85,16 +97,15 @@ class GroupState:
     """One group. See the module's rules.
 
     Attributes:
-        settings: How it shares out events; may be changed at any time, but for the ordering.
         position: How far it has taken the log.
         lost_through: The last event that retention removed before it was settled; 0 if there is none.
         in_flight: How many events are with members.
         awake: Members that may get something now, or may settle more: to be asked with ``take``.
     """
 
-    def __init__(self, settings: Settings, progress: Progress) -> None:
+    def __init__(self, settings: Settings, progress: Progress, bounds: Bounds = BOUNDS) -> None:
         """Goes on where ``progress`` says; nobody is a member."""
-        self.settings = settings
+        self._settings = settings
         self.position = progress.position
         self.lost_through = progress.lost_through
         self.in_flight = 0
@@ -103,8 +114,9 @@ class GroupState:
         self._idle: dict[str, None] = {}
         self._blocked: dict[str, None] = {}
         self._slots = Slots()
-        self._loose = Loose()
-        self._keys = Keys()
+        self._loose = Loose(self._note_cut)
+        self._bounds = bounds
+        self._keys = Keys(bounds.buffered)
         self._failed: dict[int, Run] = {}
         self._leases: list[tuple[float, int, Lease]] = []
         self._waiting: list[tuple[float, int, Run]] = []
@@ -113,13 +125,24 @@ class GroupState:
         self._tracking = Tracking(progress.keys, progress.failed, progress.parked)
         self._restore(progress)
 
+    @property
+    def settings(self) -> Settings:
+        """How it shares out events; may be changed at any time, but for the ordering."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._settings = settings
+        for member in self._members.values():
+            member.allow(settings.max_in_flight_per_member)
+        self.awake |= self._members.keys()
+
     # Members.
 
     def join(self, member_id: str, client_name: str, max_in_flight: int, now: float) -> None:
         """Takes a new member, which may have so many events, but no more than the settings allow."""
-        limit = self.settings.max_in_flight_per_member
-        most = min(max_in_flight or limit, limit)
-        member = self._members[member_id] = Member(member_id, client_name, most, now)
+        member = self._members[member_id] = Member(member_id, client_name, max_in_flight, now)
+        member.allow(self.settings.max_in_flight_per_member)
         self._give_slots(member)
         self.awake.add(member_id)
 
@@ -131,7 +154,7 @@ class GroupState:
         member = self._members.pop(member_id, None)
         if member is None:
             return
-        self._slots.remove(member_id)
+        self._move_slots(away_from=member)
         for lease in reversed(list(member.leases.values())):
             for run in reversed(list(lease.runs.values())):
                 self._end(run, member)
@@ -142,7 +165,7 @@ class GroupState:
         for those in (self._idle, self._blocked):
             those.pop(member_id, None)
         self._revive_silent(now)
-        self._wake_owners()
+        self._wake_waiting()
         self.awake.discard(member_id)
 
     def most_in_flight(self, member_id: str) -> int:
@@ -160,8 +183,8 @@ class GroupState:
         """Answers how many events may be offered; 0 if none are wanted now."""
         if not self._members or self.stalled:
             return 0
-        room = LOOK_AHEAD - self.pending
-        if self._idle or self._ready_count() < READ_AHEAD:
+        room = self._bounds.look_ahead - self.pending
+        if self._idle or self._ready_count() < self._bounds.read_ahead:
             return max(0, room)
         return 0
 
@@ -205,11 +228,15 @@ class GroupState:
         """Answers behind which position the log is to be read again for keys, None if that isn't needed."""
         if not self._members or self.stalled:
             return None
-        return self._keys.sweep_from()
+        behind = self._keys.sweep_from()
+        if behind is not None and behind >= self.position:
+            self.sweep((), self.position)
+            behind = self._keys.sweep_from()
+        return behind
 
     def sweep(self, events: Iterable[tuple[int, str]], through: int) -> None:
         """Takes what was read again behind ``sweep_from``: sequences and keys, in order, up to a position."""
-        found = self._keys.sweep(events, min(through, self.position), LOOK_AHEAD - self.pending)
+        found = self._keys.sweep(events, min(through, self.position), self._bounds.look_ahead - self.pending)
         for key in found:
             self._promote(key.name)
         for key in self._keys.end_sweep(self.position):
@@ -237,6 +264,7 @@ class GroupState:
         self._idle.pop(member_id, None)
         room = min(member.room, self.settings.max_in_flight - self.in_flight, most)
         if self.stalled or member.room <= 0 or not self._slots.owns(member_id):
+            self._wake_waiting()
             return []
         if room <= 0:
             self._blocked[member_id] = None
@@ -316,7 +344,7 @@ class GroupState:
             member.leases.clear()
             member.in_flight = 0
         self.position, self.in_flight = position, 0
-        self._loose, self._keys = Loose(), Keys()
+        self._loose, self._keys = Loose(self._note_cut), Keys(self._bounds.buffered)
         self._slots.clear()
         self._idle, self._blocked = {}, {}
         self._failed, self._leases, self._waiting = {}, [], []
@@ -341,7 +369,7 @@ class GroupState:
 
     def redrive(self, sequence: int, name: str) -> None:
         """Takes back a dead letter: its event is unsettled as if it had never failed, and comes first."""
-        self._tracking.revived.append(sequence)
+        self._tracking.revive(sequence)
         run = Run(sequence, sequence, name if self.settings.ordering is Ordering.BY_KEY else "")
         run.redriven = True
         if not run.key:
@@ -369,10 +397,10 @@ class GroupState:
         run = self._find(sequence)
         if run is None or not run.attempt_count:
             return None
+        if not run.key:
+            run = self._loose.cut_out(run, sequence, sequence)
         if run.phase is Phase.LEASED and run.lease is not None:
             self._end(run, self._members[run.lease.member_id])
-        if not run.key:
-            run = self._cut_out(run, sequence, sequence)
         self._give_up(run, Cause.SKIPPED, now)
         return run.key
 
@@ -381,9 +409,9 @@ class GroupState:
     @property
     def stalled(self) -> str:
         """Why nothing is given out; empty if it is."""
-        if len(self._keys.parked) >= MOST_PARKED:
+        if len(self._keys.parked) >= self._bounds.most_parked:
             return (
-                f"{len(self._keys.parked):,} keys are parked; the limit is {MOST_PARKED:,}. Release some, "
+                f"{len(self._keys.parked):,} keys are parked; the limit is {self._bounds.most_parked:,}. Release some, "
                 f"skip the events that they are parked behind, or move the group"
             )
         return ""
@@ -396,7 +424,7 @@ class GroupState:
     @property
     def oldest(self) -> int:
         """The first sequence that is not settled, parked keys left out; 0 if all are."""
-        firsts = (_lowest(key.redriven) or key.first_unsettled for key in self._keys if not key.parked)
+        firsts = (key.oldest for key in self._keys if not key.parked)
         return min(filter(None, chain((self._loose.first,), firsts)), default=0)
 
     @property
@@ -454,7 +482,7 @@ class GroupState:
                 self._keys.park(key, parked, first)
             else:
                 self._keys.spill(key, first)
-        for failed in sorted(progress.failed.values(), key=lambda failed: (failed.redriven, failed.first)):
+        for failed in sorted(progress.failed.values(), key=lambda failed: (-failed.attempt_count, failed.first)):
             self._restore_failed(failed)
 
     def _restore_failed(self, failed: Failed) -> None:
@@ -469,16 +497,18 @@ class GroupState:
         else:
             key = self._keys.make(failed.key)
             self._keys.own(run, key)
-            if failed.redriven:
+            if not run.attempt_count:
                 key.revive(run)
             else:
                 key.head = run
-                self._keys.spill(key, failed.first + 1)
+                if not run.redriven:
+                    self._keys.spill(key, failed.first + 1)
         self._failed[run.first] = run
-        if run.redriven:
-            self._promote(run.key)
+        if run.attempt_count:
+            self._wait(run)
         else:
-            heapq.heappush(self._waiting, (run.due, next(self._order), run))
+            run.phase = Phase.READY
+            self._promote(run.key)
 
     # Runs on their way.
 
@@ -513,7 +543,7 @@ class GroupState:
         found = [run for run in keyed if run is not None and run.key]
         within = [run for run in self._loose.within(first, last) if run.lease is lease]
         return found + [
-            self._cut_out(run, max(first, run.first), min(last, run.last))
+            self._loose.cut_out(run, max(first, run.first), min(last, run.last))
             for run in within
             if run.phase is Phase.LEASED
         ]
@@ -524,24 +554,22 @@ class GroupState:
         for lease in member.leases.values() if member else ():
             if lease.epoch <= epoch:
                 found += [run for run in lease.runs.values() if run.first <= through]
-        return [run if run.last <= through else self._cut_out(run, run.first, through) for run in found]
+        return [run if run.last <= through else self._loose.cut_out(run, run.first, through) for run in found]
 
     @property
     def _is_keyed(self) -> bool:
         return self.settings.ordering is Ordering.BY_KEY
 
-    def _cut_out(self, run: Run, first: int, last: int) -> Run:
-        """Answers a part of a loose run as a run of its own."""
-        if (first, last) == (run.first, run.last):
-            return run
-        pieces = (run.first, run.last)
-        part = self._loose.cut_out(run, first, last)
+    def _note_cut(self, run: Run, rest: Run) -> None:
+        """Notes that a run was cut in two: what is known of the whole is known of both."""
         if run.attempt_count:
-            for piece in self._loose.within(*pieces):
-                self._note_failed(piece)
-                if piece.phase is Phase.WAITING and piece is not run:
-                    heapq.heappush(self._waiting, (piece.due, next(self._order), piece))
-        return part
+            self._note_failed(run)
+            self._note_failed(rest)
+        if rest.phase is Phase.WAITING:
+            self._wait(rest)
+
+    def _wait(self, run: Run) -> None:
+        heapq.heappush(self._waiting, (run.due, next(self._order), run))
 
     def _apply(self, held: list[Run], member: Member | None, settlement: Settlement, now: float) -> int:
         """Does with runs that a member has what it says; answers how many events they are."""
@@ -579,7 +607,7 @@ class GroupState:
         self._wake_waiting()
 
     def _extend(self, run: Run, now: float) -> None:
-        run.expires = now + self.settings.lease
+        run.expires = max(run.expires, now + self.settings.lease)
 
     def _remove(self, run: Run) -> None:
         """Notes that a run is settled; its key goes on."""
@@ -622,6 +650,10 @@ class GroupState:
         run.phase = Phase.READY
         if run.key:
             self._put(run)
+            key = self._keys.get(run.key)
+            if key is not None and key.redriven:
+                key.step_back()
+                self._promote(run.key)
         else:
             self._loose.make_ready(run)
             self._wake_idle()
@@ -640,7 +672,7 @@ class GroupState:
         if attempt.outcome is Outcome.NACKED:
             wait = self.settings.backoff(run.attempt_count) if delay is None else delay
             run.phase, run.due = Phase.WAITING, now + wait
-            heapq.heappush(self._waiting, (run.due, next(self._order), run))
+            self._wait(run)
         else:
             run.due = now
             self._make_ready(run)
@@ -693,9 +725,9 @@ class GroupState:
     def _fall_silent(self, member: Member, now: float) -> None:
         member.fall_silent(now, self.settings.lease)
         if any(not other.expiries for other in self._members.values()):
-            self._slots.remove(member.id)
+            self._move_slots(away_from=member)
             self._idle.pop(member.id, None)
-            self._wake_owners()
+            self._wake_waiting()
 
     def _revive_silent(self, now: float) -> None:
         """Gives slots to silent members whose time has come, and to all if nobody else is there (rule 6)."""
@@ -718,7 +750,13 @@ class GroupState:
             for other in self._members.values():
                 if other.expiries and self._slots.owns(other.id):
                     self._slots.remove(other.id)
-        self._wake_owners()
+        self.awake |= self._slots.waiting_for()
+        self.awake.add(member.id)
+        self._wake_waiting()
+
+    def _move_slots(self, away_from: Member) -> None:
+        self._slots.remove(away_from.id)
+        self.awake |= self._slots.waiting_for()
 
     # Waking.
 
@@ -733,11 +771,6 @@ class GroupState:
         """Wakes one of those that wait for anything; who takes wakes the next."""
         if self._idle and self._loose.has_ready:
             self.awake.add(next(iter(self._idle)))
-
-    def _wake_owners(self) -> None:
-        """Wakes all that something waits for, now that slots are others'."""
-        self.awake |= self._slots.waiting_for()
-        self._wake_waiting()
 
     def _wake_waiting(self) -> None:
         """Wakes one of those that could have nothing because the group had as much as it may."""
@@ -807,10 +840,6 @@ def _others(first: int, last: int, taken: list[Span]) -> Iterator[Span]:
         first = max(first, end + 1)
     if first <= last:
         yield first, last
-
-
-def _lowest(runs: list[Run]) -> int:
-    return runs[0].first if runs else 0
 
 
 def _is_current(waiting: tuple[float, int, Run]) -> bool:

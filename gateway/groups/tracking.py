@@ -50,6 +50,11 @@ class Tracking:
             self.moved or self.loose or self.keys or self.failed or self.parked or self.dead or self.revived
         )
 
+    def revive(self, sequence: int) -> None:
+        """Notes that a dead letter is none any more, also one that was not written down yet."""
+        self.dead = [dead for dead in self.dead if dead.sequence != sequence]
+        self.revived.append(sequence)
+
     def forget_all(self, position: int) -> None:
         """Notes that all keys and failed events are forgotten, and all dead letters above a position."""
         self._stored_keys, self._stored_failed, self._stored_parked = set(), set(), set()
