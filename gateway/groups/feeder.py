@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.selection import Selection
     from gateway.sieves import Failures
 
-PAGE_BYTES: Final = 256 * 1024
+PAGE_BYTES: Final = 1024 * 1024
 """How much is read at once, besides a batch that is larger by itself."""
 SWEEPS: Final = 3
 """How many pages are read again for keys that are behind, for each one that is read on."""

@@ -53,7 +53,7 @@ class Case:
 
 
 CASES = (
-    Case("1 member, cumulative", 1, group_pb2.GROUP_ORDERING_NONE, 100_000, cumulative=True, share=1.0),
+    Case("1 member, cumulative", 1, group_pb2.GROUP_ORDERING_NONE, 70_000, cumulative=True, share=1.0),
     Case(
         "8 members, each event, no order",
         8,
