@@ -16,6 +16,7 @@ from tidegate.v1 import schema_service_pb2_grpc, topic_service_pb2_grpc
 from gateway.allocator import keep_freed_memory
 from gateway.backtest import Backtester
 from gateway.errors import CannotOpenLog
+from gateway.event_pages import EventPages
 from gateway.event_service import EventService
 from gateway.interceptors import ErrorInterceptor, LimitInterceptor, TelemetryInterceptor
 from gateway.publisher import Publisher
@@ -123,7 +124,8 @@ class Gateway:
         retention = Retention(log, topics)
         self._publisher = Publisher(log, topics, registry, config)
         self._subscriber = Subscriber(log, topics, registry, self._readers, config)
-        self._events = EventService(self._publisher, self._subscriber)
+        pages = EventPages(log, topics, config)
+        self._events = EventService(self._publisher, self._subscriber, pages)
         self._limits = LimitInterceptor(config)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(

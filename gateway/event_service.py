@@ -13,6 +13,7 @@ from gateway import wire
 from gateway.errors import Draining
 from gateway.frames import DrainingFrame
 from gateway.publish_stream import Outcome, PublishStream
+from gateway.reading_messages import encode_page, read_reading
 from gateway.status import stream_error
 from gateway.subscription_messages import encode_frame, read_subscribing
 from registry.errors import TidegateError
@@ -20,6 +21,7 @@ from registry.errors import TidegateError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from gateway.event_pages import EventPages
     from gateway.log import Placed
     from gateway.publisher import Publisher
     from gateway.subscriber import Subscriber
@@ -35,9 +37,10 @@ RESPONSE_BYTES = 1024 * 1024
 class EventService:
     """The RPCs of ``tidegate.v1.EventService``; with ``typed``, those of that typed service."""
 
-    def __init__(self, publisher: Publisher, subscriber: Subscriber) -> None:
+    def __init__(self, publisher: Publisher, subscriber: Subscriber, pages: EventPages) -> None:
         self._publisher = publisher
         self._subscriber = subscriber
+        self._pages = pages
         self._streams: set[PublishStream] = set()
 
     def handlers(self) -> grpc.GenericRpcHandler:
@@ -48,6 +51,7 @@ class EventService:
                 "Publish": grpc.unary_unary_rpc_method_handler(self.publish),
                 "PublishStream": grpc.stream_stream_rpc_method_handler(self.publish_stream),
                 "Subscribe": grpc.unary_stream_rpc_method_handler(self.subscribe),
+                "ReadEvents": grpc.unary_unary_rpc_method_handler(self.read_events),
             },
         )
 
@@ -83,6 +87,10 @@ class EventService:
                 await context.write(encode_frame(frame))
                 if isinstance(frame, DrainingFrame):
                     raise Draining
+
+    async def read_events(self, raw: bytes, _: Context) -> bytes:
+        """Answers a page of stored events."""
+        return encode_page(await self._pages.page(read_reading(raw)))
 
     def drain(self) -> None:
         """Ends all publish streams, each behind the requests that it has taken."""

@@ -144,6 +144,20 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class BackPage:
+    """A piece of the log, as one read towards its beginning answers it.
+
+    Attributes:
+        batches: What was found, newest first; may be empty.
+        before: The reader is through the log down to here: it reads on with ``before=before``. At most the
+            ``before`` of the read and the first sequence of the last batch; 1 at the beginning.
+    """
+
+    batches: tuple[StoredBatch, ...]
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
 class TopicBounds:
     """What is stored of one topic, and what was.
 
@@ -264,6 +278,18 @@ class EventLog(Protocol):
             max_bytes: How much to answer at most.
             deadline: The loop's time at which to answer an empty page, whose ``through`` is then the head if
                 nothing of the selection lies before it. None means: never. In the past: do not wait at all.
+
+        Raises:
+            StorageFailed: The log can't be read.
+        """
+        ...
+
+    async def read_back(self, selection: Selection, before: int, *, max_bytes: int) -> BackPage:
+        """Reads on in front of a position, towards the beginning of the log; never waits.
+
+        Answers batches of the selection whose first sequence is below ``before``, newest first (the first of
+        them may end at or above it: the caller cuts), or progress over a bounded amount of batches that the
+        selection leaves out. Entries add up to at most ``max_bytes``, but one batch is always answered whole.
 
         Raises:
             StorageFailed: The log can't be read.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 from gateway import sqlite_requests
 from gateway.errors import Draining
 from gateway.log import Bounds, Page, Placed, Trimmed
+from gateway.sqlite_back_reader import WantedBack, read_back
 from gateway.sqlite_checkpoint import Checkpointer
 from gateway.sqlite_file import LogFile
 from gateway.sqlite_kinds import Kinds
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gateway.log import Append, RequestKey, StoredKind
+    from gateway.log import Append, BackPage, RequestKey, StoredKind
     from gateway.selection import Selection
     from gateway.sqlite_ledger import Ledger
     from gateway.sqlite_requests import RequestWindow
@@ -133,6 +134,13 @@ class SqliteLog:
             woken = await tail.wait(selection, max_bytes, deadline)
             if not woken.batches or woken.batches[0].last_sequence > after:
                 return woken
+
+    async def read_back(self, selection: Selection, before: int, *, max_bytes: int) -> BackPage:
+        """Reads on in front of a position; see ``EventLog.read_back``."""
+        kinds = self._kinds.selected(selection)
+        sparse = self._kinds.is_sparse(kinds.values())
+        wanted = WantedBack(kinds, sparse, min(before, self._tail.head + 1), max_bytes)
+        return await self._on_reader(lambda reader: read_back(reader.connection, wanted))
 
     async def bounds(self, selection: Selection, time: int | None = None) -> Bounds:
         """Answers where the log and the selected topics begin and end; see ``EventLog.bounds``."""

@@ -19,8 +19,8 @@ from gateway.errors import EventsRemoved, SequenceOutOfRange, TopicNotFound
 from gateway.frames import CaughtUp, DrainingFrame, Frame, Gap, Heartbeat, Opened, Subscribing
 from gateway.gaps import Gaps
 from gateway.reader_guard import ReaderGuard
-from gateway.selection import Selection, is_topic_name, is_topic_pattern
-from registry.errors import InvalidRequest, LimitExceeded, SubjectNotFound
+from gateway.topic_choice import choose
+from registry.errors import InvalidRequest, SubjectNotFound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.log import Bounds, EventLog, Page, StoredBatch
     from gateway.readers import Readers
+    from gateway.selection import Selection
     from gateway.topics import Topics
     from registry.registry import Registry
 
@@ -63,7 +64,7 @@ class Subscriber:
             InvalidRequest, LimitExceeded, TopicNotFound, SchemaVersionNotFound, SequenceOutOfRange,
             EventsRemoved, IncompatibleVersion, StorageFailed.
         """
-        selection = self._selection(wanted)
+        selection = choose(self._topics, wanted.topics, wanted.types, self._limits.max_subscription_topics)
         readers = self._readers.find(wanted, await self._types(wanted))
         # No name holds the bounds here: there may be thousands, and this frame lives as long as the stream.
         subscription = Subscription(
@@ -108,35 +109,6 @@ class Subscriber:
         if not wanted.built_with:
             return None
         return ReaderGuard(self._registry, wanted.built_with, skip=wanted.skip_gaps)
-
-    def _selection(self, wanted: Subscribing) -> Selection:
-        limit = self._limits.max_subscription_topics
-        for what, values in (("topics", wanted.topics), ("types", wanted.types)):
-            if len(values) > limit:
-                raise LimitExceeded(
-                    "max_subscription_topics", limit, len(values), f"the number of {what}", what
-                )
-        if not wanted.topics:
-            raise InvalidRequest(
-                "topics", "must hold at least one topic or pattern, such as shop.orders or shop.>"
-            )
-        for index, topic in enumerate(wanted.topics):
-            self._require_topic(topic, f"topics[{index}]")
-        return Selection(
-            frozenset(filter(is_topic_name, wanted.topics)),
-            tuple(filter(is_topic_pattern, wanted.topics)),
-            frozenset(wanted.types),
-        )
-
-    def _require_topic(self, topic: str, field: str) -> None:
-        if is_topic_name(topic):
-            self._topics.get(topic)
-        elif not is_topic_pattern(topic):
-            raise InvalidRequest(
-                field,
-                f"{topic!r} is neither a topic name nor a pattern: levels of letters, digits, _ and - are "
-                f"separated by dots; in a pattern a level may be *, and the last one >",
-            )
 
 
 class Subscription:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from google.protobuf.duration_pb2 import Duration
+    from google.protobuf.timestamp_pb2 import Timestamp
     from tidegate.v1.schema_pb2 import SchemaReference
 
     from registry.typed import TypedService
@@ -67,7 +68,7 @@ def _subscribing(raw: bytes) -> Subscribing:
         topics=tuple(request.topics),
         types=tuple(request.types),
         from_sequence=request.from_sequence if start == "from_sequence" else None,
-        from_time=_nanoseconds(request) if start == "from_time" else None,
+        from_time=nanoseconds(request.from_time, "from_time") if start == "from_time" else None,
         earliest=request.start_position == pb.START_POSITION_EARLIEST,
         end_sequence=request.end_sequence,
         skip_gaps=request.on_gap == pb.ON_GAP_SKIP,
@@ -122,10 +123,14 @@ def _typed(wanted: Subscribing, typed: TypedService) -> Subscribing:
     )
 
 
-def _nanoseconds(request: pb.SubscribeRequest) -> int:
-    moment = request.from_time
+def nanoseconds(moment: Timestamp, field: str) -> int:
+    """Answers a time in nanoseconds since the epoch, at most ``LATEST_TIME``.
+
+    Raises:
+        InvalidRequest: ``field`` is no time.
+    """
     if not (0 <= moment.nanos < 1_000_000_000 and 0 <= moment.seconds < 253_402_300_800):
-        raise InvalidRequest("from_time", "must be a time from 1970-01-01 to 9999-12-31")
+        raise InvalidRequest(field, "must be a time from 1970-01-01 to 9999-12-31")
     return min(moment.seconds * 1_000_000_000 + moment.nanos, LATEST_TIME)
 
 

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from registry.errors import InvalidEvents, InvalidRequest, LimitExceeded, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _Field = descriptor_pb2.FieldDescriptorProto
 
@@ -284,6 +284,19 @@ def event_sizes(raw: bytes) -> Iterable[EventSizes]:
         yield EventSizes(len(event.id), len(event.key), sum(map(len, event.attributes)))
 
 
+def _open(entry: bytes) -> Any:
+    """Answers the batch of a finished entry as a twin."""
+    start = 1
+    while entry[start] > _SEVEN:
+        start += 1
+    return _EventBatch.FromString(entry[start + 1 :])
+
+
+def _close(batch: Any) -> bytes:
+    data = batch.SerializePartialToString()
+    return b"".join((b"\x0a", varint(len(data)), data))
+
+
 def cut(entry: bytes, skip: int, keep: int, first_sequence: int) -> bytes:
     """Cuts a run of events out of a finished entry and answers a finished entry.
 
@@ -293,13 +306,40 @@ def cut(entry: bytes, skip: int, keep: int, first_sequence: int) -> bytes:
         keep: How many events to keep behind them.
         first_sequence: The sequence of the first event that is kept.
     """
-    start = 1
-    while entry[start] > 0x7F:
-        start += 1
-    batch = _EventBatch.FromString(entry[start + 1 :])
+    batch = _open(entry)
     events = batch.events[skip : skip + keep]
     del batch.events[:]
     batch.events.extend(events)
     batch.first_sequence = first_sequence
-    data = batch.SerializePartialToString()
-    return b"".join((b"\x0a", varint(len(data)), data))
+    return _close(batch)
+
+
+def pick(entry: bytes, indexes: Sequence[int]) -> bytes:
+    """Answers a finished entry with some events of another one; ``offsets`` say where they stood, if need be.
+
+    Args:
+        entry: What ``Sealer.seal`` made.
+        indexes: Which events, in the order in which they shall stand; at least one.
+    """
+    batch = _open(entry)
+    events = [batch.events[index] for index in indexes]
+    lowest = min(indexes)
+    apart = [index - lowest for index in indexes]
+    del batch.events[:]
+    batch.events.extend(events)
+    batch.first_sequence += lowest
+    if apart != list(range(len(apart))):
+        batch.offsets.extend(apart)
+    return _close(batch)
+
+
+def find_key(entry: bytes, key: str) -> list[int]:
+    """Answers which events of a finished entry have a key; with an empty one, which have none."""
+    wanted = key.encode()
+    # As canonical events have it; one whose other fields happen to hold the same bytes is parsed, and told.
+    encoded = b"\x12" + varint(len(wanted)) + wanted if wanted else b""
+    if encoded not in entry:
+        return []
+    events = _open(entry).events
+    candidates = [index for index, event in enumerate(events) if encoded in event]
+    return [index for index in candidates if _Event.FromString(events[index]).key == wanted]
