@@ -114,6 +114,7 @@ class Gateway:
         stack.push_async_callback(reader_store.close)
         topics = Topics(topic_store, config.max_topics)
         await topics.open()
+        await log.index_keys(topics.with_index())
         self._readers = Readers(reader_store, topics, config.reader_alive_seconds)
         await self._readers.open()
         stack.push_async_callback(self._readers.close)

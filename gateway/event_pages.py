@@ -94,7 +94,7 @@ class EventPages:
             place = await self._whole(reading, selection)
         page = _Page(reading, sieve)
         while not place.is_end and not page.is_full:
-            read = await self._read(reading, selection, place)
+            read = await self._read(reading, selection, place, page.events_left)
             await sieve.prepare(read.batches)
             place = page.take(read, place)
         bounds = await self._log.bounds(selection)
@@ -115,7 +115,15 @@ class EventPages:
             last = min(last, (await self._log.bounds(selection, reading.end_time)).position)
         return Place(first, last)
 
-    async def _read(self, reading: Reading, selection: Selection, place: Place) -> _Read:
+    async def _read(self, reading: Reading, selection: Selection, place: Place, events: int) -> _Read:
+        """Reads on; of a key by way of the index, where there is one."""
+        if reading.key:
+            found = await self._log.read_key(
+                selection, reading.key, *place, backwards=reading.backwards, max_events=events
+            )
+            if found is not None:
+                behind = place.behind(found.reached, backwards=reading.backwards)
+                return _Read(found.batches, behind, is_of_key=True)
         if reading.backwards:
             back = await self._log.read_back(selection, place.last + 1, max_bytes=READ_BYTES)
             return _Read(back.batches, place.behind(back.before, backwards=True))
@@ -124,10 +132,17 @@ class EventPages:
 
 
 class _Read(NamedTuple):
-    """What one read of the log answered, in the order of the reading, and the place behind it."""
+    """What one read of the log answered.
+
+    Attributes:
+        batches: In the order of the reading.
+        behind: The place behind them.
+        is_of_key: Whether they hold only events of the wanted key.
+    """
 
     batches: Sequence[StoredBatch]
     behind: Place
+    is_of_key: bool = False
 
 
 class _Page:
@@ -138,7 +153,7 @@ class _Page:
         self._sieve = sieve
         self._key = reading.key
         self._backwards = reading.backwards
-        self._events_left = min(reading.page_size, MAX_EVENTS)
+        self.events_left = min(reading.page_size, MAX_EVENTS)
         self._bytes_left = PAGE_BYTES
         self._looked = 0
         self._is_full = False
@@ -146,45 +161,45 @@ class _Page:
     @property
     def is_full(self) -> bool:
         """Whether nothing more is to be looked at."""
-        return self._is_full or not self._events_left or self._looked >= LOOKED_THROUGH
+        return self._is_full or not self.events_left or self._looked >= LOOKED_THROUGH
 
     def take(self, read: _Read, place: Place) -> Place:
         """Takes what is wanted of a read, as much as there is room for; answers the place behind that."""
         self._looked += _READ_COST
         for batch in read.batches:
-            place = self._take(batch, place)
-            if self._is_full or not self._events_left:
+            place = self._take(batch, place, None if read.is_of_key else self._key)
+            if self._is_full or not self.events_left:
                 return place
         return read.behind
 
-    def _take(self, batch: StoredBatch, place: Place) -> Place:
+    def _take(self, batch: StoredBatch, place: Place, key: str | None) -> Place:
         """Takes what is wanted of a batch; answers the place behind what was dealt with."""
-        indexes = self._wanted(batch, place)
+        indexes = self._wanted(batch, place, key)
         behind = place.behind(
             batch.first_sequence if self._backwards else batch.last_sequence, backwards=self._backwards
         )
         if not indexes:
             return behind
-        taken, entry = self._fit(batch, indexes[: self._events_left])
+        taken, entry = self._fit(batch, indexes[: self.events_left])
         if not taken:
             self._is_full = True
             return place
         self.entries.append(entry)
-        self._events_left -= len(taken)
+        self.events_left -= len(taken)
         self._bytes_left -= len(entry)
         if len(taken) == len(indexes):
             return behind
         self._is_full = True
         return place.behind(batch.first_sequence + taken[-1], backwards=self._backwards)
 
-    def _wanted(self, batch: StoredBatch, place: Place) -> Sequence[int]:
+    def _wanted(self, batch: StoredBatch, place: Place, key: str | None) -> Sequence[int]:
         """Answers the indexes of the wanted events, in the order of the reading."""
         begin = max(place.first - batch.first_sequence, 0)
         end = min(place.last - batch.first_sequence + 1, batch.count)
         self._looked += max(0, end - begin)
         indexes: Sequence[int] = range(begin, end)
-        if indexes and self._key is not None:
-            indexes = [index for index in wire.find_key(batch.entry, self._key) if begin <= index < end]
+        if indexes and key is not None:
+            indexes = [index for index in wire.find_key(batch.entry, key) if begin <= index < end]
         if indexes and (matching := self._sieve.matches(batch)) is not None:
             chosen = frozenset(matching)
             indexes = [index for index in indexes if index in chosen]
