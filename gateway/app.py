@@ -17,6 +17,7 @@ from gateway.allocator import keep_freed_memory
 from gateway.backtest import Backtester
 from gateway.errors import CannotOpenLog
 from gateway.event_json import EventJson
+from gateway.event_pages import EventPages
 from gateway.event_service import EventService
 from gateway.group_service import GroupService
 from gateway.groups.dead_letters import DeadLetters, letter_kinds_of
@@ -130,6 +131,7 @@ class Gateway:
         stack.push_async_callback(reader_store.close)
         topics = Topics(topic_store, config.max_topics)
         await topics.open()
+        await log.index_keys(topics.with_index())
         self._readers = Readers(reader_store, topics, config.reader_alive_seconds)
         await self._readers.open()
         stack.push_async_callback(self._readers.close)
@@ -152,7 +154,8 @@ class Gateway:
         definitions = Definitions(topics, config.max_subscription_topics)
         self._groups = Groups(self._group_store, log, definitions, group_filters)
         memberships = Memberships(self._groups, self._readers, self._subscriber, sieves)
-        self._events = EventService(self._publisher, self._subscriber, self._groups, memberships)
+        pages = EventPages(log, topics, registry, sieves=sieves, config=config)
+        self._events = EventService(self._publisher, self._subscriber, pages, self._groups, memberships)
         letters = DeadLetters(self._groups, self._group_store, group_filters)
         self._repair = Repair(self._groups, self._group_store, letters, log)
         await self._groups.open()

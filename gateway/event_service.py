@@ -14,6 +14,7 @@ from gateway.acknowledgement_messages import encode_settled, read_acknowledging
 from gateway.errors import Draining
 from gateway.frames import DrainingFrame
 from gateway.publish_stream import Outcome, PublishStream
+from gateway.reading_messages import encode_page, read_reading
 from gateway.status import stream_error
 from gateway.subscription_messages import encode_frame, read_subscribing
 from registry.errors import TidegateError
@@ -21,6 +22,7 @@ from registry.errors import TidegateError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from gateway.event_pages import EventPages
     from gateway.groups.groups import Groups
     from gateway.groups.memberships import Memberships
     from gateway.log import Placed
@@ -39,10 +41,16 @@ class EventService:
     """The RPCs of ``tidegate.v1.EventService``; with ``typed``, those of that typed service."""
 
     def __init__(
-        self, publisher: Publisher, subscriber: Subscriber, groups: Groups, memberships: Memberships
+        self,
+        publisher: Publisher,
+        subscriber: Subscriber,
+        pages: EventPages,
+        groups: Groups,
+        memberships: Memberships,
     ) -> None:
         self._publisher = publisher
         self._subscriber = subscriber
+        self._pages = pages
         self._groups = groups
         self._memberships = memberships
         self._streams: set[PublishStream] = set()
@@ -56,6 +64,7 @@ class EventService:
                 "PublishStream": grpc.stream_stream_rpc_method_handler(self.publish_stream),
                 "Subscribe": grpc.unary_stream_rpc_method_handler(self.subscribe),
                 "Acknowledge": grpc.unary_unary_rpc_method_handler(self.acknowledge),
+                "ReadEvents": grpc.unary_unary_rpc_method_handler(self.read_events),
             },
         )
 
@@ -97,6 +106,10 @@ class EventService:
         """Takes what a member of a group says of events."""
         asked = read_acknowledging(raw)
         return encode_settled(self._groups.settle(asked.group, asked.member_id, asked.settlements))
+
+    async def read_events(self, raw: bytes, _: Context) -> bytes:
+        """Answers a page of stored events."""
+        return encode_page(await self._pages.page(read_reading(raw)))
 
     def drain(self) -> None:
         """Ends all publish streams, each behind the requests that it has taken."""

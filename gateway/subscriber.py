@@ -19,10 +19,10 @@ from gateway.errors import EventsRemoved, SequenceOutOfRange, TopicNotFound
 from gateway.frames import CaughtUp, DrainingFrame, FellBehind, Frame, Gap, Heartbeat, Opened, Subscribing
 from gateway.gaps import Gaps
 from gateway.reader_guard import ReaderGuard
-from gateway.selection import Selection, is_topic_name, is_topic_pattern
 from gateway.sieves import Holder
 from gateway.sifting import Sifting
-from registry.errors import InvalidRequest, LimitExceeded, SubjectNotFound
+from gateway.topic_choice import choose
+from registry.errors import InvalidRequest, SubjectNotFound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.log import Bounds, EventLog, Page, StoredBatch
     from gateway.readers import Readers
+    from gateway.selection import Selection
     from gateway.sieves import Sieve, Sieves
     from gateway.topics import Topics
     from registry.registry import Registry
@@ -77,7 +78,7 @@ class Subscriber:
             InvalidRequest, InvalidFilter, LimitExceeded, TopicNotFound, SchemaVersionNotFound,
             SequenceOutOfRange, EventsRemoved, IncompatibleVersion, StorageFailed.
         """
-        selection = self._selection(wanted)
+        selection = choose(self._topics, wanted.topics, wanted.types, self._limits.max_subscription_topics)
         sieve = await self._sieves.make(wanted.sieve, holder=Holder(client_name=wanted.client_name))
         with closing(sieve) if sieve else nullcontext():
             async with aclosing(self._subscribe(wanted, selection, sieve)) as frames:
@@ -150,35 +151,6 @@ class Subscriber:
         if not wanted.built_with and not pinned:
             return None
         return ReaderGuard(self._registry, {**wanted.built_with, **pinned}, skip=wanted.skip_gaps)
-
-    def _selection(self, wanted: Subscribing) -> Selection:
-        limit = self._limits.max_subscription_topics
-        for what, values in (("topics", wanted.topics), ("types", wanted.types)):
-            if len(values) > limit:
-                raise LimitExceeded(
-                    "max_subscription_topics", limit, len(values), f"the number of {what}", what
-                )
-        if not wanted.topics:
-            raise InvalidRequest(
-                "topics", "must hold at least one topic or pattern, such as shop.orders or shop.>"
-            )
-        for index, topic in enumerate(wanted.topics):
-            self._require_topic(topic, f"topics[{index}]")
-        return Selection(
-            frozenset(filter(is_topic_name, wanted.topics)),
-            tuple(filter(is_topic_pattern, wanted.topics)),
-            frozenset(wanted.types),
-        )
-
-    def _require_topic(self, topic: str, field: str) -> None:
-        if is_topic_name(topic):
-            self._topics.get(topic)
-        elif not is_topic_pattern(topic):
-            raise InvalidRequest(
-                field,
-                f"{topic!r} is neither a topic name nor a pattern: levels of letters, digits, _ and - are "
-                f"separated by dots; in a pattern a level may be *, and the last one >",
-            )
 
 
 class Subscription:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
@@ -84,11 +86,23 @@ class Sealer:
             first_sequence: Of its first event.
             append_time: Nanoseconds since the epoch.
         """
-        time = _timestamp(append_time)
-        trailer = b"".join(
-            (self._constant, b"\x28", varint(first_sequence), b"\x32", varint(len(time)), time)
-        )
+        trailer = self._trailer(first_sequence, append_time)
         return b"".join((b"\x0a", varint(len(data) + len(trailer)), data, trailer))
+
+    def unseal(self, entry: bytes, first_sequence: int, append_time: int) -> bytes:
+        """Answers the bytes that ``seal`` made an entry of.
+
+        Raises:
+            ValueError: The entry is not what it makes of these values.
+        """
+        trailer = self._trailer(first_sequence, append_time)
+        if not entry.endswith(trailer):
+            raise ValueError("the entry was sealed with other values")
+        return entry[envelope_size(len(entry)) : -len(trailer)]
+
+    def _trailer(self, first_sequence: int, append_time: int) -> bytes:
+        time = _timestamp(append_time)
+        return b"".join((self._constant, b"\x28", varint(first_sequence), b"\x32", varint(len(time)), time))
 
 
 def batches_frame(entries: list[bytes]) -> bytes:
@@ -118,7 +132,9 @@ def _twins() -> descriptor_pool.DescriptorPool:
             made.field.add(name=field_name, number=number, type=kind, label=label[0] if label else 1)
         return made
 
-    position = message("ExpectedPosition", ("topic", 1, string), ("expected_last_sequence", 2, uint64))
+    position = message(
+        "ExpectedPosition", ("topic", 1, string), ("expected_last_sequence", 2, uint64), ("key", 3, string)
+    )
     _optional(position, 1)
     request = message(
         "PublishRequest",
@@ -148,6 +164,9 @@ def _twins() -> descriptor_pool.DescriptorPool:
         ("attributes", 5, data, many),
     )
     _optional(event, 2, 3)
+    message("KeyedEvent", ("key", 2, data))
+    keyed = message("KeyedBatch", ("events", 16, _Field.TYPE_MESSAGE, many))
+    keyed.field[0].type_name = ".twins.KeyedEvent"
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
     return pool
@@ -170,6 +189,9 @@ def _twin(name: str) -> Any:
 _PublishRequest = _twin("PublishRequest")
 _EventBatch = _twin("EventBatch")
 _Event = _twin("Event")
+_KeyedBatch = _twin("KeyedBatch")
+_key = attrgetter("key")
+_EVENT_TAG = b"\x82\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +202,7 @@ class PublishRequest:
         request_id: Empty if the caller gave none.
         batches: The serialized ``EventBatch`` messages, in order.
         expected: From topic to the last sequence that it must have.
+        expected_keys: From topic and key to the sequence that the last event of the key must have.
         stop_on_error: Only of ``PublishStreamRequest``.
         size: Bytes of the request.
     """
@@ -187,6 +210,7 @@ class PublishRequest:
     request_id: str
     batches: tuple[bytes, ...]
     expected: Mapping[str, int]
+    expected_keys: Mapping[tuple[str, str], int]
     stop_on_error: bool
     size: int
 
@@ -216,11 +240,14 @@ def parse_publish_request(raw: bytes, *, max_bytes: int, max_batches: int) -> Pu
         if number > max_batches:
             raise LimitExceeded("max_batches", max_batches, number, f"the number of {field}", field)
     expected = _expected_positions(twin.expected_positions) if twin.expected_positions else {}
-    return PublishRequest(twin.request_id, tuple(twin.batches), expected, twin.stop_on_error, len(raw))
+    topics = {topic: sequence for (topic, key), sequence in expected.items() if not key}
+    keys = {named: sequence for named, sequence in expected.items() if named[1]}
+    return PublishRequest(twin.request_id, tuple(twin.batches), topics, keys, twin.stop_on_error, len(raw))
 
 
-def _expected_positions(positions: Iterable[Any]) -> dict[str, int]:
-    expected: dict[str, int] = {}
+def _expected_positions(positions: Iterable[Any]) -> dict[tuple[str, str], int]:
+    """Answers the expected sequence by topic and key, which is empty where the topic as a whole is meant."""
+    expected: dict[tuple[str, str], int] = {}
     for index, position in enumerate(positions):
         path = f"expected_positions[{index}]"
         if not position.topic:
@@ -229,9 +256,11 @@ def _expected_positions(positions: Iterable[Any]) -> dict[str, int]:
             raise InvalidRequest(
                 f"{path}.expected_last_sequence", "must be set; 0 means a topic without events"
             )
-        if position.topic in expected:
-            raise InvalidRequest(f"{path}.topic", f"topic {position.topic!r} is named twice")
-        expected[position.topic] = position.expected_last_sequence
+        named = position.topic, position.key
+        if named in expected:
+            of_key = f" with key {position.key!r}" if position.key else ""
+            raise InvalidRequest(f"{path}.topic", f"topic {position.topic!r}{of_key} is named twice")
+        expected[named] = position.expected_last_sequence
     return expected
 
 
@@ -294,6 +323,14 @@ def event_sizes(raw: bytes) -> Iterable[EventSizes]:
         except DecodeError:  # the check against the schema says what is wrong with it
             continue
         yield EventSizes(len(event.id), len(event.key), sum(map(len, event.attributes)))
+
+
+def envelope_size(size: int) -> int:
+    """Answers how many bytes stand in front of the batch in a finished entry of ``size`` bytes."""
+    length = 1
+    while size - 1 - length >> 7 * length:
+        length += 1
+    return 1 + length
 
 
 class OpenEntry:
@@ -386,3 +423,59 @@ def data_of(event: bytes) -> bytes:
 def event_keys(events: Iterable[bytes]) -> list[str]:
     """Answers the key of each event, empty where it has none."""
     return [_Event.FromString(event).key.decode() for event in events]
+
+
+def find_key(entry: bytes, key: str) -> list[int]:
+    """Answers which events of a finished entry have a key; with an empty one, which have none."""
+    wanted = key.encode()
+    # As canonical events have it; one whose other fields happen to hold the same bytes is parsed, and told.
+    encoded = b"\x12" + varint(len(wanted)) + wanted if wanted else b""
+    if encoded not in entry:
+        return []
+    events = OpenEntry(entry).events
+    candidates = [index for index, event in enumerate(events) if encoded in event]
+    return [index for index in candidates if _Event.FromString(events[index]).key == wanted]
+
+
+class KeyedEvents(NamedTuple):
+    """Where the events of a batch stand in its bytes, and their keys.
+
+    Attributes:
+        keys: The key of each, empty for none.
+        ends: Where each ends, counted from the first one's beginning.
+        sizes: How many bytes each takes, with its tag and length.
+        begin: Where the first one begins: what stands in front is the batch's own.
+        has_source: Whether the batch says who produced it.
+    """
+
+    keys: list[bytes]
+    ends: list[int]
+    sizes: list[int]
+    begin: int
+    has_source: bool
+
+
+def keyed_events(data: bytes) -> KeyedEvents:
+    """Finds the events of a canonical ``EventBatch`` without a trailer, and their keys.
+
+    Raises:
+        ValueError: It is not canonical: its events are not the last that stands in it.
+    """
+    batch = _EventBatch.FromString(data)
+    sizes = list(map(len, batch.events))
+    if min(sizes) > _SEVEN and max(sizes) < _PAIRS:
+        sizes = [size + 4 for size in sizes]
+    else:
+        sizes = [size + len(_EVENT_TAG) + len(varint(size)) for size in sizes]
+    ends = list(accumulate(sizes))
+    begin = len(data) - ends[-1]
+    if begin < 0 or not data.startswith(_EVENT_TAG, begin):
+        raise ValueError("the batch is not canonical")
+    keys = list(map(_key, _KeyedBatch.FromString(data).events))
+    return KeyedEvents(keys, ends, sizes, begin, bool(batch.source))
+
+
+def key_of(field: bytes) -> bytes:
+    """Answers the key of an event that is given with its tag and length, as a batch has it."""
+    key: bytes = _KeyedBatch.FromString(field).events[0].key
+    return key

@@ -170,5 +170,16 @@ def test_a_filter_that_limits_first_is_taken() -> None:
 
 def test_an_envelope_has_no_data() -> None:
     """Where no type is known, everything but the data can be read."""
-    names = ["topic", "event_type", "source", "schema_version", "append_time", "id", "key", "time", "attributes", "sequence"]
+    names = [
+        "topic",
+        "event_type",
+        "source",
+        "schema_version",
+        "append_time",
+        "id",
+        "key",
+        "time",
+        "attributes",
+        "sequence",
+    ]
     assert {field.name for field in envelope_message().descriptor.fields} == set(names)

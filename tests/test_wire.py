@@ -179,3 +179,28 @@ def test_expected_positions_must_be_whole_and_single() -> None:
         with pytest.raises(InvalidRequest) as caught:
             wire.parse_publish_request(raw, max_bytes=1_000, max_batches=20)
         assert caught.value.field == field
+
+
+@given(_BATCH, st.data())
+def test_picked_events_say_where_they_stood(batch: event_pb2.EventBatch, data: st.DataObject) -> None:
+    """Any events of an entry, in any order, keep their sequences, and nothing else of the batch changes."""
+    entry = wire.Sealer("t", "T", 3).seal(batch.SerializeToString(), 70, 5)
+    indexes = data.draw(st.lists(st.integers(0, len(batch.events) - 1), min_size=1, unique=True))
+    whole = event_service_pb2.ReadEventsResponse.FromString(entry).batches[0]
+    (picked,) = event_service_pb2.ReadEventsResponse.FromString(wire.pick(entry, indexes)).batches
+    places = picked.offsets or range(len(picked.events))
+    assert [picked.first_sequence + place for place in places] == [70 + index for index in indexes]
+    assert list(picked.events) == [whole.events[index] for index in indexes]
+    for answer in (whole, picked):
+        for field in ("first_sequence", "offsets", "events"):
+            answer.ClearField(field)
+    assert picked == whole
+
+
+@given(_BATCH, st.data())
+def test_events_of_a_key_are_found(batch: event_pb2.EventBatch, data: st.DataObject) -> None:
+    """The events of a key are those that have it, whatever else they hold; an empty key means none."""
+    key = data.draw(st.sampled_from([event.key for event in batch.events]) | _TEXT)
+    batch.events.add(id=f"\x12{key}", data=b"\x12" + bytes([len(key.encode())]) + key.encode())
+    entry = wire.Sealer("t", "T", 3).seal(batch.SerializeToString(), 70, 5)
+    assert wire.find_key(entry, key) == [i for i, event in enumerate(batch.events) if event.key == key]

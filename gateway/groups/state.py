@@ -482,7 +482,9 @@ class GroupState:
                 self._keys.park(key, parked, first)
             else:
                 self._keys.spill(key, first)
-        for failed in sorted(progress.failed.values(), key=lambda failed: (-failed.attempt_count, failed.first)):
+        for failed in sorted(
+            progress.failed.values(), key=lambda failed: (-failed.attempt_count, failed.first)
+        ):
             self._restore_failed(failed)
 
     def _restore_failed(self, failed: Failed) -> None:
