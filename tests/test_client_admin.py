@@ -9,7 +9,7 @@ import pytest
 from tidegate import AsyncClient, Client, errors
 from tidegate.admin import AsyncAdmin
 from tidegate.blocking_admin import Admin
-from tidegate.v1 import backtest_pb2, schema_pb2, schema_service_pb2, topic_service_pb2
+from tidegate.v1 import backtest_pb2, group_service_pb2, schema_pb2, schema_service_pb2, topic_service_pb2
 
 from tests.shop import ORDERS, PLACED, SCHEMA, SCHEMA_2, SUBJECT, Shop
 
@@ -27,14 +27,15 @@ def test_both_faces_take_the_same(name: str) -> None:
 
 
 def test_every_call_of_the_contract_has_a_method() -> None:
-    """There is a method for each RPC of SchemaService and TopicService, and no other but two wider ones."""
+    """There is a method for each RPC of the three services, two wider ones, and one that reads the log."""
     services = [
         schema_service_pb2.DESCRIPTOR.services_by_name["SchemaService"],
         topic_service_pb2.DESCRIPTOR.services_by_name["TopicService"],
+        group_service_pb2.DESCRIPTOR.services_by_name["GroupService"],
     ]
     names = {method.name for service in services for method in service.methods}
     words = {"".join(word.capitalize() for word in name.split("_")) for name in METHODS}
-    assert words - {"Register", "ReadSchema"} == names
+    assert words - {"Register", "ReadSchema", "ReadEvents"} == names
 
 
 async def collect(items: Any) -> list[Any]:

@@ -282,7 +282,7 @@ async def test_nobody_there_is_told_at_once():
 async def test_streams_to_nobody_are_given_up(monkeypatch):
     """A publisher and a subscription that never reached a gateway fail in the end, with the same words."""
     monkeypatch.setattr("tidegate.sender.CONNECT_TIMEOUT", 0.2)
-    monkeypatch.setattr("tidegate.subscription.CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr("tidegate.frame_stream.CONNECT_TIMEOUT", 0.2)
     address = f"127.0.0.1:{free_port()}"
     async with tidegate.AsyncClient(address) as client:
         async with client.publisher() as publisher:

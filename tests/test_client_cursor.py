@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tidegate.cursor import Cursor, Gap, Start
+from tidegate.cursor import Cursor, Start
+from tidegate.notices import Gap
 from tidegate.received import Batch
 from tidegate.v1 import event_pb2, event_service_pb2
 
@@ -57,7 +58,7 @@ def test_streams_that_break_anywhere_add_up_to_the_log(log, data):
         # A gateway may send the batch that holds the start as a whole: the cursor cuts it.
         rest = [b for b in batches if Batch(b, lambda data: data).last_sequence > position]
         for delivered in rest if last_stream else rest[: data.draw(st.integers(0, len(rest)))]:
-            (got,) = cursor.take(frame(batches={"batches": [delivered]}))
+            (got,) = cursor.take(frame(batches={"batches": [delivered]})).batches
             seen += give(cursor, got)
             if data.draw(st.booleans()):
                 cursor.take(frame(heartbeat={"position": cursor.position}))

@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tidegate.aio import AsyncClient
+    from tidegate.blocking_group_subscription import GroupSubscription
     from tidegate.blocking_publisher import Publisher
     from tidegate.blocking_subscription import Subscription
+    from tidegate.blocking_worker import Worker
     from tidegate.client import Client
-    from tidegate.cursor import Gap, Lag, Start
+    from tidegate.cursor import Start
+    from tidegate.deliveries import Delivery, DeliveryBatch
     from tidegate.errors import TidegateError
+    from tidegate.group_settings import GroupSettings
+    from tidegate.group_subscription import AsyncGroupSubscription
+    from tidegate.notices import Gap, Lag, Late, StreamWarning
     from tidegate.outbox import Published
     from tidegate.outgoing import NewEvent
     from tidegate.publisher import AsyncPublisher
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from tidegate.schema_admin import SchemaCheck
     from tidegate.schema_values import UNCHANGED
     from tidegate.subscription import AsyncSubscription
+    from tidegate.worker import AsyncWorker, Reject, WorkerProgress
 
     EARLIEST = Start.EARLIEST
     LATEST = Start.LATEST
@@ -37,39 +44,61 @@ __all__ = [
     "LATEST",
     "UNCHANGED",
     "AsyncClient",
+    "AsyncGroupSubscription",
     "AsyncPublisher",
     "AsyncSubscription",
+    "AsyncWorker",
     "Batch",
     "Client",
+    "Delivery",
+    "DeliveryBatch",
     "Event",
     "Gap",
+    "GroupSettings",
+    "GroupSubscription",
     "Lag",
+    "Late",
     "NewEvent",
     "Published",
     "Publisher",
+    "Reject",
     "SchemaCheck",
     "Start",
+    "StreamWarning",
     "Subscription",
     "TidegateError",
+    "Worker",
+    "WorkerProgress",
 ]
 
 _HOMES = {
-    "UNCHANGED": "schema_values",
     "AsyncClient": "aio",
+    "GroupSubscription": "blocking_group_subscription",
     "Publisher": "blocking_publisher",
     "Subscription": "blocking_subscription",
+    "Worker": "blocking_worker",
     "Client": "client",
-    "Gap": "cursor",
-    "Lag": "cursor",
     "Start": "cursor",
+    "Delivery": "deliveries",
+    "DeliveryBatch": "deliveries",
     "TidegateError": "errors",
+    "GroupSettings": "group_settings",
+    "AsyncGroupSubscription": "group_subscription",
+    "Gap": "notices",
+    "Lag": "notices",
+    "Late": "notices",
+    "StreamWarning": "notices",
     "Published": "outbox",
     "NewEvent": "outgoing",
     "AsyncPublisher": "publisher",
     "Batch": "received",
     "Event": "received",
     "SchemaCheck": "schema_admin",
+    "UNCHANGED": "schema_values",
     "AsyncSubscription": "subscription",
+    "AsyncWorker": "worker",
+    "Reject": "worker",
+    "WorkerProgress": "worker",
 }
 
 

@@ -1,4 +1,4 @@
-"""Schemas, subjects and topics with asyncio; what is about topics stands here.
+"""Schemas, subjects, topics, groups and stored events with asyncio; what is about topics stands here.
 
 Answers are the contract's own messages (``tidegate.v1``): typed by their stubs, documented in ``proto/``, and
 never a second model that must be kept in step with the first.
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from google.protobuf import field_mask_pb2
 
+from tidegate.dead_letter_admin import AsyncDeadLetterAdmin
+from tidegate.group_admin import AsyncGroupAdmin
+from tidegate.history import AsyncHistoryReading
 from tidegate.schema_admin import AsyncSchemaAdmin
 from tidegate.schema_values import UNCHANGED, Unchanged
 from tidegate.subject_admin import AsyncSubjectAdmin
@@ -23,7 +26,9 @@ UnknownFields = Literal["reject", "allow"]
 """What happens to events with fields that their schema version doesn't know."""
 
 
-class AsyncAdmin(AsyncSchemaAdmin, AsyncSubjectAdmin):
+class AsyncAdmin(
+    AsyncSchemaAdmin, AsyncSubjectAdmin, AsyncGroupAdmin, AsyncDeadLetterAdmin, AsyncHistoryReading
+):
     """The administrative half of ``AsyncClient``."""
 
     async def create_topic(
@@ -35,6 +40,7 @@ class AsyncAdmin(AsyncSchemaAdmin, AsyncSubjectAdmin):
         unknown_fields: UnknownFields = "reject",
         retain_age: timedelta | None = None,
         retain_bytes: int | None = None,
+        index_keys: bool = False,
     ) -> topic_pb2.Topic:
         """Makes a topic.
 
@@ -45,12 +51,18 @@ class AsyncAdmin(AsyncSchemaAdmin, AsyncSubjectAdmin):
             unknown_fields: What happens to events with fields that their schema version doesn't know.
             retain_age: How long events are kept; for ever, if None.
             retain_bytes: How many bytes of events are kept; all, if None.
+            index_keys: Whether to keep an index of keys: reading the events of a key is quick, and publishing
+                can expect a key's last sequence.
 
         Raises:
             TopicAlreadyExists, SubjectNotFound, EventTypeNotFound, InvalidRequest: As they say.
         """
         topic = topic_pb2.Topic(
-            name=name, subject=subject, types=types, unknown_fields=_unknown_fields(unknown_fields)
+            name=name,
+            subject=subject,
+            types=types,
+            unknown_fields=_unknown_fields(unknown_fields),
+            index_keys=index_keys,
         )
         _retain(topic, retain_age, retain_bytes)
         request = topic_service_pb2.CreateTopicRequest(topic=topic)
@@ -88,6 +100,7 @@ class AsyncAdmin(AsyncSchemaAdmin, AsyncSubjectAdmin):
         unknown_fields: UnknownFields | Unchanged = UNCHANGED,
         retain_age: timedelta | Unchanged | None = UNCHANGED,
         retain_bytes: int | Unchanged | None = UNCHANGED,
+        index_keys: bool | Unchanged = UNCHANGED,
         etag: str = "",
     ) -> topic_pb2.Topic:
         """Changes what is given of a topic, from the next publish on; None takes a limit away.
@@ -110,6 +123,9 @@ class AsyncAdmin(AsyncSchemaAdmin, AsyncSubjectAdmin):
         if not isinstance(retain_bytes, Unchanged):
             _retain(topic, None, retain_bytes)
             mask.paths.append("retention.max_bytes")
+        if not isinstance(index_keys, Unchanged):
+            topic.index_keys = index_keys
+            mask.paths.append("index_keys")
         request = topic_service_pb2.UpdateTopicRequest(topic=topic, update_mask=mask)
         answer = await self._connection.call(
             "TopicService/UpdateTopic", request, topic_service_pb2.UpdateTopicResponse

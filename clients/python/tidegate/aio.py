@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Literal, Self, overload
+from typing import TYPE_CHECKING, Self, overload
 
 from google.protobuf.message import Message
 
 from tidegate.admin import AsyncAdmin
 from tidegate.connection import Connection
-from tidegate.cursor import Cursor, Gap, Start
 from tidegate.outbox import Published
 from tidegate.outgoing import Lane, NewEvent, as_event, batch_entry, batch_header, new_id
 from tidegate.publisher import (
@@ -22,19 +21,17 @@ from tidegate.publisher import (
     MAX_PENDING_BYTES,
     AsyncPublisher,
 )
+from tidegate.reading import AsyncReading
 from tidegate.schemas import SchemaCache
-from tidegate.subscription import AsyncSubscription
 from tidegate.v1 import event_service_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
-    OnGap = Literal["fail", "skip"] | Callable[[Gap], object]
 
-
-class AsyncClient(AsyncAdmin):
+class AsyncClient(AsyncReading, AsyncAdmin):
     """Speaks to a gateway: ``async with AsyncClient("127.0.0.1:7420") as client``.
 
     Connects at the first call. Belongs to the event loop in which it is first used; one client is enough for
@@ -51,7 +48,7 @@ class AsyncClient(AsyncAdmin):
         self._connection = Connection(server, timeout=timeout)
         self._schemas = SchemaCache(self._connection)
         self._publishers: weakref.WeakSet[AsyncPublisher] = weakref.WeakSet()
-        self._subscriptions: weakref.WeakSet[AsyncSubscription] = weakref.WeakSet()
+        self._subscriptions = weakref.WeakSet()
 
     @property
     def server(self) -> str:
@@ -72,6 +69,7 @@ class AsyncClient(AsyncAdmin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key: str = ...,
         request_id: str = ...,
     ) -> Published: ...
 
@@ -89,6 +87,7 @@ class AsyncClient(AsyncAdmin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key: str = ...,
         request_id: str = ...,
     ) -> list[Published]: ...
 
@@ -105,6 +104,7 @@ class AsyncClient(AsyncAdmin):
         schema_version: int = 0,
         source: str = "",
         expected_last_sequence: int | None = None,
+        expected_key: str = "",
         request_id: str = "",
     ) -> Published | list[Published]:
         """Publishes one message, or several of them as one: all are appended, in order, or none.
@@ -124,12 +124,14 @@ class AsyncClient(AsyncAdmin):
             source: Who produced them, as a URI reference.
             expected_last_sequence: Append only if the topic's last sequence is this one; 0 means that it
                 never had an event.
+            expected_key: With it, what is compared is the topic's last event of this key: the aggregate that
+                the decision was made on. The topic must have ``index_keys``.
             request_id: The same id with the same content is appended once, however often it is published;
                 a new one is made, if it is empty. Say ``id`` and ``time`` with it: they are content.
 
         Raises:
             InvalidEvent: An event fails its schema; the violations name event, field and rule.
-            UnexpectedSequence: The topic's last sequence is not the expected one.
+            UnexpectedSequence: The last sequence of the topic, or of the key, is not the expected one.
             TidegateError: Any other reason of the catalogue.
         """
         is_single = isinstance(message, (Message, bytes, NewEvent))
@@ -147,7 +149,11 @@ class AsyncClient(AsyncAdmin):
         for batch in _batches(topic, events, schema_version, source):
             request.batches.add().ParseFromString(batch)
         if expected_last_sequence is not None:
-            request.expected_positions.add(topic=topic, expected_last_sequence=expected_last_sequence)
+            request.expected_positions.add(
+                topic=topic, expected_last_sequence=expected_last_sequence, key=expected_key
+            )
+        elif expected_key:
+            raise ValueError("expected_key says whose last sequence is expected: name it, too")
         answer = await self._connection.call(
             "EventService/Publish", request, event_service_pb2.PublishResponse
         )
@@ -191,61 +197,6 @@ class AsyncClient(AsyncAdmin):
         self._publishers.add(publisher)
         return publisher
 
-    def subscribe(
-        self,
-        topics: str | Iterable[str],
-        *,
-        start: Start | int | datetime = Start.LATEST,
-        types: Iterable[type[Message] | str] = (),
-        end_sequence: int = 0,
-        until_caught_up: bool = False,
-        on_gap: OnGap = "fail",
-        on_caught_up: Callable[[int], object] | None = None,
-        heartbeat_interval: float = 10.0,
-        client_name: str = "",
-        built_with: Mapping[str, int] | None = None,
-    ) -> AsyncSubscription:
-        """Reads topics from a position on: ``async for event in client.subscribe("shop.orders")``.
-
-        Args:
-            topics: Names or patterns: ``shop.*`` matches one level, ``shop.>`` all below.
-            start: ``EARLIEST``, ``LATEST``, a sequence (inclusive), or a time (by ``append_time``).
-            types: Event types to deliver; all, if empty. Generated classes are what ``event.message`` is made
-                of; types by name get classes from the gateway's schema.
-            end_sequence: The last sequence to deliver; 0 means: never end.
-            until_caught_up: End once everything that was in the log has been delivered.
-            on_gap: Where retention removed events that would have been delivered: ``"fail"`` raises
-                ``EventsRemoved``, ``"skip"`` goes on behind them, a function is told of the ``Gap`` first.
-                Likewise, with ``IncompatibleVersion``, where events can't be read as ``built_with`` says.
-            on_caught_up: Told of the position each time that the reader reaches the head.
-            heartbeat_interval: Seconds between heartbeats, 0.1 to 3600. A stream that is silent for three of
-                them is given up and opened anew.
-            client_name: Names the program, alike in all its instances and after a restart, so that a check of
-                a schema can tell that it would break it. Remembered only with ``built_with``.
-            built_with: The schema versions that the program was built with, by subject: ``{"shop": 3}``.
-        """
-        classes, names = _split_types(types)
-        request = event_service_pb2.SubscribeRequest(
-            topics=[topics] if isinstance(topics, str) else topics,
-            types=names,
-            end_sequence=end_sequence,
-            on_gap=event_service_pb2.ON_GAP_FAIL if on_gap == "fail" else event_service_pb2.ON_GAP_SKIP,
-        )
-        request.reader.client_name = client_name
-        for subject, version in (built_with or {}).items():
-            request.reader.built_with.add(subject=subject, version=version)
-        request.heartbeat_interval.FromNanoseconds(round(heartbeat_interval * 1e9))
-        subscription = AsyncSubscription(
-            self._connection,
-            Cursor(request, start, until_caught_up=until_caught_up),
-            self._schemas,
-            classes,
-            on_gap=on_gap if callable(on_gap) else None,
-            on_caught_up=on_caught_up,
-        )
-        self._subscriptions.add(subscription)
-        return subscription
-
     async def message_class(self, type_name: str, version: int = 0) -> type[Message]:
         """Answers a message class for an event type, made from the gateway's schema; 0 means the latest.
 
@@ -284,15 +235,3 @@ def _batches(topic: str, events: Sequence[NewEvent], schema_version: int, source
             last = name
         batches[-1].append(batch_entry(event.encode()))
     return [b"".join(parts) for parts in batches]
-
-
-def _split_types(types: Iterable[type[Message] | str]) -> tuple[dict[str, type[Message]], list[str]]:
-    classes: dict[str, type[Message]] = {}
-    names: list[str] = []
-    for each in [types] if isinstance(types, str) else types:
-        if isinstance(each, str):
-            names.append(each)
-        else:
-            classes[each.DESCRIPTOR.full_name] = each
-            names.append(each.DESCRIPTOR.full_name)
-    return classes, names

@@ -1,9 +1,11 @@
-"""Schemas, subjects and topics for programs without an event loop: the face of ``AsyncAdmin``."""
+"""All of ``AsyncAdmin`` for programs without an event loop; what is about topics stands here."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tidegate.blocking_group_admin import DeadLetterAdmin, GroupAdmin
+from tidegate.blocking_history import HistoryReading
 from tidegate.blocking_schema_admin import SchemaAdmin
 from tidegate.blocking_subject_admin import SubjectAdmin
 from tidegate.schema_values import UNCHANGED, Unchanged
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from tidegate.v1 import topic_pb2
 
 
-class Admin(SchemaAdmin, SubjectAdmin):
+class Admin(SchemaAdmin, SubjectAdmin, GroupAdmin, DeadLetterAdmin, HistoryReading):
     """The administrative half of ``Client``; see ``AsyncAdmin`` for arguments and errors."""
 
     _thread: LoopThread
@@ -33,6 +35,7 @@ class Admin(SchemaAdmin, SubjectAdmin):
         unknown_fields: UnknownFields = "reject",
         retain_age: timedelta | None = None,
         retain_bytes: int | None = None,
+        index_keys: bool = False,
     ) -> topic_pb2.Topic:
         """Makes a topic."""
         return self._thread.run(
@@ -43,6 +46,7 @@ class Admin(SchemaAdmin, SubjectAdmin):
                 unknown_fields=unknown_fields,
                 retain_age=retain_age,
                 retain_bytes=retain_bytes,
+                index_keys=index_keys,
             )
         )
 
@@ -62,6 +66,7 @@ class Admin(SchemaAdmin, SubjectAdmin):
         unknown_fields: UnknownFields | Unchanged = UNCHANGED,
         retain_age: timedelta | Unchanged | None = UNCHANGED,
         retain_bytes: int | Unchanged | None = UNCHANGED,
+        index_keys: bool | Unchanged = UNCHANGED,
         etag: str = "",
     ) -> topic_pb2.Topic:
         """Changes what is given of a topic, from the next publish on; None takes a limit away."""
@@ -72,6 +77,7 @@ class Admin(SchemaAdmin, SubjectAdmin):
                 unknown_fields=unknown_fields,
                 retain_age=retain_age,
                 retain_bytes=retain_bytes,
+                index_keys=index_keys,
                 etag=etag,
             )
         )

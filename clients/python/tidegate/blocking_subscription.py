@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from tidegate.cursor import Lag
     from tidegate.loop_thread import LoopThread
+    from tidegate.notices import Lag
     from tidegate.received import Batch, Event
     from tidegate.subscription import AsyncSubscription
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from tidegate.aio import AsyncClient
 from tidegate.blocking_admin import Admin
 from tidegate.blocking_publisher import Publisher
-from tidegate.blocking_subscription import Subscription
-from tidegate.cursor import Start
+from tidegate.blocking_reading import Reading
 from tidegate.loop_thread import LoopThread
 from tidegate.publisher import (
     DELIVERY_TIMEOUT,
@@ -27,20 +26,19 @@ from tidegate.publisher import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
     from google.protobuf.message import Message
 
-    from tidegate.aio import OnGap
     from tidegate.outbox import Published
     from tidegate.outgoing import NewEvent
 
 _EXIT_TIMEOUT = 5.0
 
 
-class Client(Admin):
+class Client(Reading, Admin):
     """Speaks to a gateway: ``with Client("127.0.0.1:7420") as client``. Any thread may use it.
 
     Connects at the first call. Make it after a fork, one in each process. A client that is not closed is
@@ -73,6 +71,7 @@ class Client(Admin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key: str = ...,
         request_id: str = ...,
     ) -> Published: ...
 
@@ -90,6 +89,7 @@ class Client(Admin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key: str = ...,
         request_id: str = ...,
     ) -> list[Published]: ...
 
@@ -123,42 +123,6 @@ class Client(Admin):
         )
         self._publishers.add(publisher)
         return publisher
-
-    def subscribe(
-        self,
-        topics: str | Iterable[str],
-        *,
-        start: Start | int | datetime = Start.LATEST,
-        types: Iterable[type[Message] | str] = (),
-        end_sequence: int = 0,
-        until_caught_up: bool = False,
-        on_gap: OnGap = "fail",
-        on_caught_up: Callable[[int], object] | None = None,
-        heartbeat_interval: float = 10.0,
-        client_name: str = "",
-        built_with: Mapping[str, int] | None = None,
-    ) -> Subscription:
-        """Reads topics from a position on: ``for event in client.subscribe("shop.orders")``.
-
-        See ``AsyncClient.subscribe``. ``on_gap`` and ``on_caught_up`` are called in the client's own thread:
-        they must not block, nor call the client.
-        """
-
-        async def subscribe() -> Any:
-            return self._client.subscribe(
-                topics,
-                start=start,
-                types=types,
-                end_sequence=end_sequence,
-                until_caught_up=until_caught_up,
-                on_gap=on_gap,
-                on_caught_up=on_caught_up,
-                heartbeat_interval=heartbeat_interval,
-                client_name=client_name,
-                built_with=built_with,
-            )
-
-        return Subscription(self._thread, self._thread.run(subscribe()))
 
     def message_class(self, type_name: str, version: int = 0) -> type[Message]:
         """Answers a message class for an event type, made from the gateway's schema; 0: the latest."""

@@ -42,9 +42,17 @@ SERVICE_CONFIG = {
         },
         {
             "name": [
+                {"service": "tidegate.v1.GroupService", "method": method}
+                for method in ("GetGroup", "ListGroups", "UpdateGroup", "ListDeadLetters", "GetDeadLetter")
+            ],
+            "retryPolicy": _RETRIES,
+        },
+        {
+            "name": [
                 {"service": "tidegate.v1.TopicService"},
                 {"service": "tidegate.v1.SchemaService"},
                 {"service": "tidegate.v1.EventService", "method": "Publish"},
+                {"service": "tidegate.v1.EventService", "method": "ReadEvents"},
             ],
             "retryPolicy": _RETRIES,
         },
@@ -127,8 +135,12 @@ class Connection:
         self._channel: grpc.aio.Channel | None = None
         self._closed = False
 
-    async def call(self, method: str, request: Message, answer: type[_Answer]) -> _Answer:
+    async def call(
+        self, method: str, request: Message, answer: type[_Answer], *, patience: float | None = None
+    ) -> _Answer:
         """Calls a unary method, such as ``TopicService/GetTopic``.
+
+        ``patience`` is how many seconds it may take, if not as many as all others.
 
         Raises:
             TidegateError: The call failed; its class says why.
@@ -139,7 +151,7 @@ class Connection:
             response_deserializer=answer.FromString,
         )
         try:
-            return await call(request, timeout=self._timeout)
+            return await call(request, timeout=patience or self._timeout)
         except grpc.aio.AioRpcError as error:
             # All that gRPC's error says is in ours; its traceback would only bury it.
             raise error_of_call(error, self.server) from None

@@ -9,19 +9,21 @@ No clock, no I/O: ``subscription`` hands it the frames of its streams. Its rules
 3. Events at or below the position are cut: nothing is delivered twice.
 4. The subscription is finished once the position reaches the end, or, with ``until_caught_up``, at the first
    CaughtUp.
+5. It is caught up from CaughtUp to FellBehind.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from tidegate.v1 import event_service_pb2, subscription_pb2
+from tidegate.notices import CaughtUp, Lag, gap_of, warning_of
+from tidegate.v1 import event_service_pb2
 
 if TYPE_CHECKING:
-    from tidegate.v1 import event_pb2
+    from tidegate.notices import Notice
+    from tidegate.v1 import subscription_pb2
 
 _SILENT_INTERVALS = 3
 
@@ -33,39 +35,6 @@ class Start(Enum):
     """The oldest event that is still kept."""
     LATEST = event_service_pb2.START_POSITION_LATEST
     """Only what is appended from now on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Events that were not delivered.
-
-    Attributes:
-        first_sequence: The first that may be missing.
-        last_sequence: The last that is missing.
-        topics: The topics concerned.
-        cause: ``RETENTION``: they were removed before; or ``INCOMPATIBLE_VERSION``: they were written with a
-            schema version that can't be read as the one that the reader was built with. Those are in the log.
-    """
-
-    first_sequence: int
-    last_sequence: int
-    topics: tuple[str, ...]
-    cause: str = "RETENTION"
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far behind the head of the log a reader was at the last heartbeat.
-
-    Attributes:
-        time: How long ago the reader's position was the head.
-        batches: Batches of the whole log, over all topics, behind the reader's position.
-        head_sequence: The last sequence of the whole log.
-    """
-
-    time: timedelta
-    batches: int
-    head_sequence: int
 
 
 class Cursor:
@@ -80,13 +49,13 @@ class Cursor:
     ) -> None:
         self._request = request
         self._until_caught_up = until_caught_up
-        self._set_start(start)
+        set_start(request, start)
         self.position: int | None = None
         self.caught_up = False
         self.lag: Lag | None = None
         self.finished = False
         self.reconnect_after: float | None = None
-        self.silence = _SILENT_INTERVALS * _seconds(request.heartbeat_interval)
+        self.silence = _SILENT_INTERVALS * seconds_of(request.heartbeat_interval)
 
     def next_request(self) -> event_service_pb2.SubscribeRequest:
         """Answers what to ask a new stream for (rule 1)."""
@@ -95,25 +64,28 @@ class Cursor:
             self._request.from_sequence = self.position + 1
         return self._request
 
-    def take(self, frame: event_service_pb2.SubscribeResponse) -> list[event_pb2.EventBatch] | Gap | None:
-        """Takes a frame; answers what it holds for the user: batches to be cut at ``after``, or a gap."""
+    def take(self, frame: event_service_pb2.SubscribeResponse) -> subscription_pb2.Batches | Notice | None:
+        """Takes a frame; answers what it holds for the user: batches to be cut at ``after``, or a notice."""
         match frame.WhichOneof("frame"):
             case "batches":
-                return list(frame.batches.batches)
+                return frame.batches
             case "opened":
                 self._take_opened(frame.opened)
             case "heartbeat":
                 self._take_heartbeat(frame.heartbeat)
             case "caught_up":
-                self.caught_up = True
-                self.finished = self.finished or self._until_caught_up
-                self.advance(frame.caught_up.position)
+                return self._take_caught_up(frame.caught_up)
+            case "fell_behind":
+                self.caught_up = False
+                self.advance(frame.fell_behind.position)
             case "gap":
                 self.advance(frame.gap.last_sequence)
-                return _gap(frame.gap)
+                return gap_of(frame.gap)
+            case "warning":
+                return warning_of(frame.warning)
             case "draining":
                 self.advance(frame.draining.position)
-                self.reconnect_after = _seconds(frame.draining.reconnect_after)
+                self.reconnect_after = seconds_of(frame.draining.reconnect_after)
             case _:
                 pass  # a frame of a newer gateway
         return None
@@ -130,40 +102,51 @@ class Cursor:
         """Whether the gateway may end the stream because everything was delivered."""
         return bool(self._request.end_sequence)
 
-    def _set_start(self, start: Start | int | datetime) -> None:
-        if isinstance(start, Start):
-            self._request.start_position = start.value
-        elif isinstance(start, datetime):
-            if start.tzinfo is None:
-                raise ValueError(
-                    f"start {start} has no time zone: say datetime(..., tzinfo=UTC) or .astimezone()"
-                )
-            self._request.from_time.FromDatetime(start)
-        elif isinstance(start, int) and not isinstance(start, bool):
-            if start < 0:
-                raise ValueError(f"start must be at least 0, not {start}")
-            self._request.from_sequence = start
-        else:
-            raise TypeError(f"start is EARLIEST, LATEST, a sequence or a datetime, not {start!r}")
-
     def _take_opened(self, opened: subscription_pb2.Opened) -> None:
         self.advance(opened.position)
         if opened.HasField("heartbeat_interval"):
-            self.silence = _SILENT_INTERVALS * _seconds(opened.heartbeat_interval)
+            self.silence = _SILENT_INTERVALS * seconds_of(opened.heartbeat_interval)
+
+    def _take_caught_up(self, frame: subscription_pb2.CaughtUp) -> CaughtUp:
+        self.caught_up = True
+        self.finished = self.finished or self._until_caught_up
+        self.advance(frame.position)
+        return CaughtUp(frame.position)
 
     def _take_heartbeat(self, beat: subscription_pb2.Heartbeat) -> None:
         self.advance(beat.position)
         self.lag = Lag(beat.lag.ToTimedelta(), beat.lag_batches, beat.head_sequence)
 
 
-def _gap(gap: subscription_pb2.Gap) -> Gap:
-    cause = (
-        "INCOMPATIBLE_VERSION"
-        if gap.cause == subscription_pb2.GAP_CAUSE_INCOMPATIBLE_VERSION
-        else "RETENTION"
-    )
-    return Gap(gap.first_sequence, gap.last_sequence, tuple(gap.topics), cause)
+def set_start(request: Any, start: Start | int | datetime) -> None:
+    """Sets where to start, in a request that has ``start_position``, ``from_sequence`` and ``from_time``.
+
+    Raises:
+        TypeError, ValueError: It is no start.
+    """
+    if isinstance(start, Start):
+        request.start_position = start.value
+    elif isinstance(start, datetime):
+        request.from_time.FromDatetime(check_time(start))
+    elif isinstance(start, int) and not isinstance(start, bool):
+        if start < 0:
+            raise ValueError(f"start must be at least 0, not {start}")
+        request.from_sequence = start
+    else:
+        raise TypeError(f"start is EARLIEST, LATEST, a sequence or a datetime, not {start!r}")
 
 
-def _seconds(duration: Any) -> float:
+def check_time(time: datetime) -> datetime:
+    """Answers a time that has a time zone.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if time.tzinfo is None:
+        raise ValueError(f"{time} has no time zone: say datetime(..., tzinfo=UTC) or .astimezone()")
+    return time
+
+
+def seconds_of(duration: Any) -> float:
+    """Answers a Duration in seconds."""
     return float(duration.seconds + duration.nanos / 1e9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ def _count_fork() -> None:
 
 # Asking the system for the process's number, once an event, would cost more than the event.
 os.register_at_fork(after_in_child=_count_fork)
+
+
+async def _close(items: AsyncGenerator[Any, Any]) -> None:
+    await items.aclose()
 
 
 class LoopThread:
@@ -62,8 +67,14 @@ class LoopThread:
         async def following() -> Any:
             return await anext(items, _END)
 
-        while (item := self.run(following())) is not _END:
-            yield item
+        try:
+            while (item := self.run(following())) is not _END:
+                yield item
+        except GeneratorExit:
+            # Left early: what is under way ends. The garbage collector may do this in any thread.
+            if isinstance(items, AsyncGenerator) and not self._loop.is_closed():
+                asyncio.run_coroutine_threadsafe(_close(items), self._loop)
+            raise
 
     def call_soon(self, function: Callable[[], object]) -> None:
         """Has the thread call a function soon."""

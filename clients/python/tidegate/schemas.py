@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from tidegate.errors import TidegateError
 from tidegate.v1 import schema_service_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from google.protobuf.message import Message
 
     from tidegate.connection import Connection
+    from tidegate.received import Decode
 
 _KEPT = 256
 
@@ -52,6 +56,35 @@ class SchemaCache:
             schema_service_pb2.GetSchemaResponse,
         )
         return build_class(answer.schema.descriptor_set, type_name)
+
+
+class Decoders:
+    """Answers how the data of events is decoded: with the given classes, else with the gateway's schemas."""
+
+    def __init__(self, schemas: SchemaCache, classes: Mapping[str, type[Message]]) -> None:
+        self._schemas = schemas
+        self._classes = classes
+        self._found: dict[tuple[str, int], Decode] = {}
+
+    async def find(self, type_name: str, version: int) -> Decode:
+        """Answers what decodes the data of an event type; if there is no schema, it raises why."""
+        decode = self._found.get((type_name, version))
+        if decode is None:
+            cls = self._classes.get(type_name)
+            if cls is None:
+                try:
+                    cls = await self._schemas.message_class(type_name, version)
+                except TidegateError as error:
+                    return _refuse(error)  # only those who ask for `message` need the schema
+            decode = self._found[type_name, version] = cls.FromString
+        return decode
+
+
+def _refuse(error: TidegateError) -> Decode:
+    def decode(_data: bytes) -> Message:
+        raise error
+
+    return decode
 
 
 def build_class(descriptor_set: bytes, type_name: str) -> type[Message]:

@@ -181,14 +181,16 @@ class SubscribeResponse(_message.Message):
     def __init__(self, opened: _Optional[_Union[_subscription_pb2.Opened, _Mapping]] = ..., batches: _Optional[_Union[_subscription_pb2.Batches, _Mapping]] = ..., heartbeat: _Optional[_Union[_subscription_pb2.Heartbeat, _Mapping]] = ..., caught_up: _Optional[_Union[_subscription_pb2.CaughtUp, _Mapping]] = ..., gap: _Optional[_Union[_subscription_pb2.Gap, _Mapping]] = ..., draining: _Optional[_Union[_subscription_pb2.Draining, _Mapping]] = ..., fell_behind: _Optional[_Union[_subscription_pb2.FellBehind, _Mapping]] = ..., warning: _Optional[_Union[_subscription_pb2.Warning, _Mapping]] = ...) -> None: ...
 
 class AcknowledgeRequest(_message.Message):
-    __slots__ = ("group", "member_id", "settlements")
+    __slots__ = ("group", "member_id", "settlements", "leaving")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENTS_FIELD_NUMBER: _ClassVar[int]
+    LEAVING_FIELD_NUMBER: _ClassVar[int]
     group: str
     member_id: str
     settlements: _containers.RepeatedCompositeFieldContainer[_acknowledgement_pb2.Settlement]
-    def __init__(self, group: _Optional[str] = ..., member_id: _Optional[str] = ..., settlements: _Optional[_Iterable[_Union[_acknowledgement_pb2.Settlement, _Mapping]]] = ...) -> None: ...
+    leaving: bool
+    def __init__(self, group: _Optional[str] = ..., member_id: _Optional[str] = ..., settlements: _Optional[_Iterable[_Union[_acknowledgement_pb2.Settlement, _Mapping]]] = ..., leaving: _Optional[bool] = ...) -> None: ...
 
 class AcknowledgeResponse(_message.Message):
     __slots__ = ("applied_count", "settled_before", "late")
