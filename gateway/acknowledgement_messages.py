@@ -20,11 +20,12 @@ _VERBS: Final = {verb.value.lower(): verb for verb in Verb}
 
 
 class Acknowledging(NamedTuple):
-    """What somebody says: a member of a group, of events."""
+    """What somebody says: a member of a group, of events; and whether it takes no further ones."""
 
     group: str
     member_id: str
     settlements: list[Settlement]
+    leaving: bool
 
 
 def read_acknowledging(raw: bytes) -> Acknowledging:
@@ -43,14 +44,14 @@ def read_acknowledging(raw: bytes) -> Acknowledging:
     if not request.member_id:
         raise InvalidRequest("member_id", "must be the member_id of the stream's Opened frame")
     settlements = request.settlements
-    if not settlements:
-        raise InvalidRequest("settlements", "must hold at least one")
+    if not settlements and not request.leaving:
+        raise InvalidRequest("settlements", "must hold at least one, unless leaving is set")
     if len(settlements) > MOST_SETTLEMENTS:
         raise LimitExceeded(
             "max_settlements", MOST_SETTLEMENTS, len(settlements), "the number of settlements", "settlements"
         )
     read = [_settlement(message, index) for index, message in enumerate(settlements)]
-    return Acknowledging(request.group, request.member_id, read)
+    return Acknowledging(request.group, request.member_id, read, request.leaving)
 
 
 def encode_settled(settled: Settled) -> bytes:

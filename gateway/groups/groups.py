@@ -196,13 +196,15 @@ class Groups:
         require_same(group.definition, asked)
         return group.runtime
 
-    def settle(self, name: str, member_id: str, settlements: Sequence[Settlement]) -> Settled:
-        """Takes what a member says of events.
+    def settle(
+        self, name: str, member_id: str, settlements: Sequence[Settlement], *, leaving: bool = False
+    ) -> Settled:
+        """Takes what a member says of events, and whether it takes no further ones.
 
         Raises:
             GroupNotFound, LimitExceeded.
         """
-        return self.get(name).runtime.settle(member_id, settlements)
+        return self.get(name).runtime.settle(member_id, settlements, leaving=leaving)
 
     async def letter_kinds(self) -> frozenset[StoredKind]:
         """Answers of which topics, event types and schema versions there are dead letters.

@@ -41,6 +41,7 @@ class MemberStream:
 
     Attributes:
         id: Names the member.
+        asked_at: Since when it has not looked what there is to take, by the loop's time; 0 if it has.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class MemberStream:
         projection: Sieve | None,
     ) -> None:
         self.id = member_id
+        self.asked_at = 0.0
         self._projection = projection
         self._failures: Failures | None = None
         self._quiet_until = 0.0
@@ -68,6 +70,7 @@ class MemberStream:
     def wake(self) -> None:
         """Has it look whether there is something to take."""
         self._woken.set()
+        self.asked_at = self.asked_at or asyncio.get_running_loop().time()
 
     def tell(self, notice: Gap | WarningFrame) -> None:
         """Has it send a notice, between two frames of events."""
@@ -124,6 +127,7 @@ class MemberStream:
         beat = loop.time() + interval
         while not (self._draining or self._deleted):
             self._woken.clear()
+            self.asked_at = 0.0
             for notice in (*self._take_notices(), *self._warnings(loop.time())):
                 yield notice
             if loop.time() >= beat:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SEQUENCES_NAMED: Final = 200_000
 """How many sequences one acknowledgement may name, those of spans counted one by one."""
+WATCH_SECONDS: Final = 5.0
+"""How long it takes at most until a member is noticed that has not taken what waits for a lease's time."""
 RETRYING_TOLD: Final = 100
 """How many failed events, and how many parked keys, are told of."""
 _NANOS: Final = 1_000_000_000
@@ -82,6 +84,7 @@ class GroupRuntime:
         self._was_settled = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
+        self._watch: asyncio.TimerHandle | None = None
         self._changes: Changes | None = None
         self._feeder = Feeder(
             log,
@@ -127,6 +130,8 @@ class GroupRuntime:
         if self._closing:
             stream.drain()
         self.stir()
+        if self._watch is None:
+            self._watch_members()
         try:
             async for frame in stream.frames():
                 yield frame
@@ -136,8 +141,12 @@ class GroupRuntime:
                 self.state.leave(stream.id, self.now())
                 self.stir()
 
-    def settle(self, member_id: str, settlements: Sequence[Settlement]) -> Settled:
+    def settle(
+        self, member_id: str, settlements: Sequence[Settlement], *, leaving: bool = False
+    ) -> Settled:
         """Takes what a member says of events; takes effect at once, and is written down within 100 ms.
+
+        One that is ``leaving`` is given no further events: what it gives back goes to others.
 
         Raises:
             LimitExceeded: It names too many sequences.
@@ -146,6 +155,8 @@ class GroupRuntime:
         if named > SEQUENCES_NAMED:
             what = "the number of sequences named, those of ranges counted one by one,"
             raise LimitExceeded("sequences_named", SEQUENCES_NAMED, named, what, "settlements")
+        if leaving:
+            self.state.retire(member_id)
         settled = self.state.settle(member_id, settlements, self.now())
         self.stir()
         return settled
@@ -264,8 +275,9 @@ class GroupRuntime:
         self._closing = True
         for stream in self._streams.values():
             stream.end_deleted() if deleted else stream.drain()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._watch):
+            if timer is not None:
+                timer.cancel()
         if self._feeding is not None:
             await self._feeder.close(self._feeding)
 
@@ -354,6 +366,21 @@ class GroupRuntime:
             loop = asyncio.get_running_loop()
             self._timer_due = due
             self._timer = loop.call_later(max(0.0, due - self.now()), self._pass_time)
+
+    def _watch_members(self) -> None:
+        """Looks from time to time for members that do not take what waits for them, and has others take it.
+
+        Such a one does not read its stream: it may have nothing that a lease could end of.
+        """
+        loop, self._watch = asyncio.get_running_loop(), None
+        patience = self.state.settings.lease
+        stuck = [it for it in self._streams.values() if it.asked_at and loop.time() - it.asked_at >= patience]
+        for stream in stuck:
+            self.state.mute(stream.id, self.now())
+        if stuck:
+            self.stir()
+        if self._streams and not self._closing:
+            self._watch = loop.call_later(min(patience, WATCH_SECONDS), self._watch_members)
 
     def _pass_time(self) -> None:
         self._timer = None
