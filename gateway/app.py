@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tidegate.v1 import schema_service_pb2_grpc, topic_service_pb2_grpc
+from tidegate.v1 import group_service_pb2_grpc, schema_service_pb2_grpc, topic_service_pb2_grpc
 
 from gateway.allocator import keep_freed_memory
 from gateway.backtest import Backtester
 from gateway.errors import CannotOpenLog
+from gateway.event_json import EventJson
+from gateway.event_pages import EventPages
 from gateway.event_service import EventService
+from gateway.group_service import GroupService
+from gateway.groups.dead_letters import DeadLetters, letter_kinds_of
+from gateway.groups.definitions import Definitions
+from gateway.groups.filters import GroupFilters
+from gateway.groups.groups import Groups
+from gateway.groups.memberships import Memberships
+from gateway.groups.repair import Repair
 from gateway.interceptors import ErrorInterceptor, LimitInterceptor, TelemetryInterceptor
+from gateway.live_filters import LiveFilters
 from gateway.publisher import Publisher
 from gateway.readers import Readers
 from gateway.reflection import Reflection
@@ -26,6 +36,9 @@ from gateway.schema_service import SchemaService
 from gateway.schema_trial import SchemaTrial
 from gateway.schema_uses import GatewayUses
 from gateway.schema_views import SchemaViews
+from gateway.sieve_terms import SieveTerms
+from gateway.sieves import Sieves
+from gateway.sqlite_group_store import SqliteGroupStore
 from gateway.sqlite_log import SqliteLog
 from gateway.sqlite_reader_store import SqliteReaderStore
 from gateway.sqlite_topic_store import SqliteTopicStore
@@ -40,14 +53,19 @@ from registry.schema import SchemaLimits
 from registry.sqlite_store import SqliteSchemaStore, UnknownSchemaFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from types import TracebackType
     from typing import Self
 
     from gateway.config import Config
-    from gateway.log import EventLog
+    from gateway.log import EventLog, StoredKind
 
-SERVICES = ("tidegate.v1.EventService", "tidegate.v1.SchemaService", "tidegate.v1.TopicService")
+SERVICES = (
+    "tidegate.v1.EventService",
+    "tidegate.v1.SchemaService",
+    "tidegate.v1.TopicService",
+    "tidegate.v1.GroupService",
+)
 RECEIVE_BYTES = 64 * 1024 * 1024
 """The largest message that gRPC takes at all; what is larger than a limit of ours gets our own error."""
 QUIET_SECONDS = 0.05
@@ -113,17 +131,35 @@ class Gateway:
         stack.push_async_callback(reader_store.close)
         topics = Topics(topic_store, config.max_topics)
         await topics.open()
+        await log.index_keys(topics.with_index())
         self._readers = Readers(reader_store, topics, config.reader_alive_seconds)
         await self._readers.open()
         stack.push_async_callback(self._readers.close)
-        uses = GatewayUses(topics, log, self._readers)
+        self._group_store = await SqliteGroupStore.open(path)
+        stack.push_async_callback(self._group_store.close)
+        filters = LiveFilters()
+
+        async def letters_of(subject: str) -> Collection[StoredKind]:
+            return await letter_kinds_of(subject, self._groups, registry)
+
+        uses = GatewayUses(topics, log, self._readers, filters, letters_of)
         registry = Registry(schemas, SchemaLimits(max_bytes=config.max_schema_bytes), uses)
         await registry.open()
         self._backtester = Backtester(log, topics)
         retention = Retention(log, topics)
         self._publisher = Publisher(log, topics, registry, config)
-        self._subscriber = Subscriber(log, topics, registry, self._readers, config)
-        self._events = EventService(self._publisher, self._subscriber)
+        sieves = Sieves(SieveTerms(topics, registry.decoding), registry.decoding, filters)
+        self._subscriber = Subscriber(log, topics, registry, self._readers, sieves=sieves, config=config)
+        group_filters = GroupFilters(sieves)
+        definitions = Definitions(topics, config.max_subscription_topics)
+        self._groups = Groups(self._group_store, log, definitions, group_filters)
+        memberships = Memberships(self._groups, self._readers, self._subscriber, sieves)
+        pages = EventPages(log, topics, registry, sieves=sieves, config=config)
+        self._events = EventService(self._publisher, self._subscriber, pages, self._groups, memberships)
+        letters = DeadLetters(self._groups, self._group_store, group_filters)
+        self._repair = Repair(self._groups, self._group_store, letters, log)
+        await self._groups.open()
+        stack.push_async_callback(self._groups.close)
         self._limits = LimitInterceptor(config)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
@@ -140,10 +176,16 @@ class Gateway:
         topic_service_pb2_grpc.add_TopicServiceServicer_to_server(
             TopicService(topics, registry, log, retention), self._server
         )
+        group_service_pb2_grpc.add_GroupServiceServicer_to_server(
+            GroupService(
+                self._groups, self._group_store, letters, self._repair, EventJson(registry.decoding)
+            ),
+            self._server,
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.address = self._listen()
         await self._server.start()
-        for work in (retention.run(), self._readers.run()):
+        for work in (retention.run(), self._readers.run(), self._groups.run()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
@@ -165,6 +207,8 @@ class Gateway:
         self._limits.drain()
         self._events.drain()
         self._subscriber.drain()
+        self._groups.drain()
+        self._repair.drain()
         self._backtester.drain()
         try:
             async with asyncio.timeout_at(deadline):

@@ -16,5 +16,5 @@ def part(batch: StoredBatch, first: int, last: int) -> StoredBatch:
     count = last - first + 1
     if count == batch.count:
         return batch
-    entry = wire.cut(batch.entry, first - batch.first_sequence, count, first)
+    entry = wire.cut(batch.entry, first - batch.first_sequence, count)
     return batch._replace(first_sequence=first, count=count, entry=entry)

@@ -10,9 +10,11 @@ import grpc
 from tidegate.v1 import event_service_pb2 as pb
 
 from gateway import wire
+from gateway.acknowledgement_messages import encode_settled, read_acknowledging
 from gateway.errors import Draining
 from gateway.frames import DrainingFrame
 from gateway.publish_stream import Outcome, PublishStream
+from gateway.reading_messages import encode_page, read_reading
 from gateway.status import stream_error
 from gateway.subscription_messages import encode_frame, read_subscribing
 from registry.errors import TidegateError
@@ -20,6 +22,9 @@ from registry.errors import TidegateError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from gateway.event_pages import EventPages
+    from gateway.groups.groups import Groups
+    from gateway.groups.memberships import Memberships
     from gateway.log import Placed
     from gateway.publisher import Publisher
     from gateway.subscriber import Subscriber
@@ -35,9 +40,19 @@ RESPONSE_BYTES = 1024 * 1024
 class EventService:
     """The RPCs of ``tidegate.v1.EventService``; with ``typed``, those of that typed service."""
 
-    def __init__(self, publisher: Publisher, subscriber: Subscriber) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        subscriber: Subscriber,
+        pages: EventPages,
+        groups: Groups,
+        memberships: Memberships,
+    ) -> None:
         self._publisher = publisher
         self._subscriber = subscriber
+        self._pages = pages
+        self._groups = groups
+        self._memberships = memberships
         self._streams: set[PublishStream] = set()
 
     def handlers(self) -> grpc.GenericRpcHandler:
@@ -48,6 +63,8 @@ class EventService:
                 "Publish": grpc.unary_unary_rpc_method_handler(self.publish),
                 "PublishStream": grpc.stream_stream_rpc_method_handler(self.publish_stream),
                 "Subscribe": grpc.unary_stream_rpc_method_handler(self.subscribe),
+                "Acknowledge": grpc.unary_unary_rpc_method_handler(self.acknowledge),
+                "ReadEvents": grpc.unary_unary_rpc_method_handler(self.read_events),
             },
         )
 
@@ -76,13 +93,26 @@ class EventService:
             self._streams.discard(stream)
 
     async def subscribe(self, raw: bytes, context: Context, typed: TypedService | None = None) -> None:
-        """Serves one subscription."""
+        """Serves one subscription, or one member of a group."""
         wanted = read_subscribing(raw, typed)
-        async with aclosing(self._subscriber.subscribe(wanted)) as frames:
+        source = self._memberships if wanted.group else self._subscriber
+        async with aclosing(source.subscribe(wanted)) as frames:
             async for frame in frames:
                 await context.write(encode_frame(frame))
                 if isinstance(frame, DrainingFrame):
                     raise Draining
+
+    async def acknowledge(self, raw: bytes, _: Context) -> bytes:
+        """Takes what a member of a group says of events."""
+        asked = read_acknowledging(raw)
+        settled = self._groups.settle(
+            asked.group, asked.member_id, asked.settlements, leaving=asked.leaving
+        )
+        return encode_settled(settled)
+
+    async def read_events(self, raw: bytes, _: Context) -> bytes:
+        """Answers a page of stored events."""
+        return encode_page(await self._pages.page(read_reading(raw)))
 
     def drain(self) -> None:
         """Ends all publish streams, each behind the requests that it has taken."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _UNCOUNTED = ("/grpc.health.", "/grpc.reflection.")  # streams that a stopping gateway need not wait for
 _PUBLISH = "/tidegate.v1.EventService/Publish"  # reads its own bytes, as every request of a PublishStream
+_LAST_WORDS = "/tidegate.v1.EventService/Acknowledge"  # what members of groups have done is taken to the end
 _TYPED = "/tidegate.typed."
 _WITH_SCHEMA = frozenset(f"/tidegate.v1.SchemaService/{name}" for name in ("RegisterSchema", "CheckSchema"))
 CALL_BYTES = 1024 * 1024
@@ -172,7 +173,7 @@ class LimitInterceptor(_Around):
         self._draining = False
 
     def drain(self) -> None:
-        """Refuses every call from now on, but not those about the gateway's health and its services."""
+        """Refuses every call from now on, but not acknowledgements, nor those about health and services."""
         self._draining = True
 
     async def idle(self) -> None:
@@ -215,12 +216,12 @@ class LimitInterceptor(_Around):
     def around(self, method: str, handler: Handler, *, streaming: bool) -> Handler:
         """Answers ``handler`` with the limits put in front of it."""
         limited = self._limited(handler) if streaming else handler
-        return limited if method.startswith(_UNCOUNTED) else self._counted(limited)
+        return limited if method.startswith(_UNCOUNTED) else self._counted(method, limited)
 
-    def _counted(self, handler: Handler) -> Handler:
+    def _counted(self, method: str, handler: Handler) -> Handler:
         async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             self._last_call = asyncio.get_running_loop().time()
-            if self._draining:
+            if self._draining and method != _LAST_WORDS:
                 raise Draining
             self._under_way += 1
             self._idle.clear()

@@ -101,6 +101,8 @@ class Append:
         batches: At least one.
         request: Names the request, if its caller wants retries to be safe.
         expected: From topic to the last sequence that it must have, 0 for a topic without events.
+        expected_keys: From topic and key to the sequence that the last kept event of that key must have, 0
+            for none. The topic's keys must be indexed.
         chain: If it is broken when the append's turn comes, the append is refused with StreamStopped; if
             the append fails, it is broken.
     """
@@ -108,6 +110,7 @@ class Append:
     batches: tuple[NewBatch, ...]
     request: RequestKey | None = None
     expected: Mapping[str, int] = field(default_factory=dict)
+    expected_keys: Mapping[tuple[str, str], int] = field(default_factory=dict)
     chain: Chain | None = None
 
 
@@ -141,6 +144,34 @@ class Page:
     head: int
     head_ordinal: int
     trimmed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BackPage:
+    """A piece of the log, as one read towards its beginning answers it.
+
+    Attributes:
+        batches: What was found, newest first; may be empty.
+        before: The reader is through the log down to here: it reads on with ``before=before``. At most the
+            ``before`` of the read and the first sequence of the last batch; 1 at the beginning.
+    """
+
+    batches: tuple[StoredBatch, ...]
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Events of one key, as one look into the index answers them.
+
+    Attributes:
+        batches: Each event as a batch of one, in the order that was asked for; may be empty.
+        reached: These are all up to this sequence, or, backwards, down to it; the end of what was asked for
+            if there are no more.
+    """
+
+    batches: tuple[StoredBatch, ...]
+    reached: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +260,8 @@ class EventLog(Protocol):
 
         Raises (from the awaited answer):
             RequestIdReused: The id was used with another digest.
-            UnexpectedSequence: A topic's last sequence is not the expected one.
+            UnexpectedSequence: The last sequence of a topic, or of a key, is not the expected one.
+            KeysNotIndexed: A key is expected of a topic that does not index its keys, or not all yet.
             StreamStopped: Its chain is broken.
             StorageFull: Nothing was appended; a later append may succeed.
             StorageReadOnly: Nothing was appended.
@@ -268,6 +300,55 @@ class EventLog(Protocol):
         Raises:
             StorageFailed: The log can't be read.
         """
+        ...
+
+    async def read_back(self, selection: Selection, before: int, *, max_bytes: int) -> BackPage:
+        """Reads on in front of a position, towards the beginning of the log; never waits.
+
+        Answers batches of the selection whose first sequence is below ``before``, newest first (the first of
+        them may end at or above it: the caller cuts), or progress over a bounded amount of batches that the
+        selection leaves out. Entries add up to at most ``max_bytes``, but one batch is always answered whole.
+
+        Raises:
+            StorageFailed: The log can't be read.
+        """
+        ...
+
+    async def read_key(
+        self, selection: Selection, key: str, first: int, last: int, *, backwards: bool, max_events: int
+    ) -> KeyPage | None:
+        """Answers kept events of a key from ``first`` to ``last``, both inclusive, by way of the index.
+
+        Costs little more than what it answers. Looks at about ``max_events`` events at most.
+
+        Args:
+            selection: Of which topics and event types.
+            key: The key; not empty.
+            first: The first sequence.
+            last: The last sequence.
+            backwards: Answer the newest first.
+            max_events: How many events to answer at most.
+
+        Returns:
+            None, if one of the topics that hold events does not index its keys, or not all yet.
+
+        Raises:
+            StorageFailed: The log can't be read.
+        """
+        ...
+
+    async def index_keys(self, topics: frozenset[str]) -> None:
+        """Indexes the keys of exactly these topics from now on, and those of their kept events bit by bit.
+
+        Calls take effect in their order. What is set is remembered when the log is opened again.
+
+        Raises:
+            StorageFull, StorageReadOnly, StorageFailed: Nothing has changed.
+        """
+        ...
+
+    def has_indexed_keys(self, topic: str) -> bool:
+        """Tells whether the keys of all kept events of a topic are indexed."""
         ...
 
     async def bounds(self, selection: Selection, time: int | None = None) -> Bounds:

@@ -119,12 +119,13 @@ class Publisher:
         while deletions != self._registry.deletions:
             deletions = self._registry.deletions
             await self._require_versions(batches, held_against)
-        for name in request.expected:
+        for name in (*request.expected, *[topic for topic, _ in request.expected_keys]):
             self._topics.get(name)
         for topic in held_against.values():
             self._require_there(topic)
         # Nothing is awaited in between: what is deleted from here on is deleted with these events.
-        return asyncio.ensure_future(self._log.append(Append(tuple(batches), key, request.expected, chain)))
+        append = Append(tuple(batches), key, request.expected, request.expected_keys, chain)
+        return asyncio.ensure_future(self._log.append(append))
 
     async def _require_versions(self, batches: Sequence[NewBatch], held_against: dict[str, Topic]) -> None:
         """Refuses what was checked against a version that was deleted meanwhile.
@@ -257,6 +258,8 @@ def _request_key(request: PublishRequest, caller: str, typed: TypedService | Non
         digest.update(len(batch).to_bytes(8, "big"))
         digest.update(batch)
     digest.update(repr(sorted(request.expected.items())).encode())
+    if request.expected_keys:
+        digest.update(repr(sorted(request.expected_keys.items())).encode())
     if typed:
         digest.update(f"{typed.type} {typed.version}".encode())
     return RequestKey(caller, request.request_id, digest.digest())

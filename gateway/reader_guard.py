@@ -55,6 +55,10 @@ class ReaderGuard:
                 else:
                     self._readable.add(kind)
 
+    def can_read(self, batch: StoredBatch) -> bool:
+        """Tells whether the reader can read a batch that was judged."""
+        return not self._is_unreadable(batch)
+
     def stretches(self, batches: Sequence[StoredBatch]) -> Iterator[Sequence[StoredBatch] | Gap]:
         """Cuts judged batches into stretches that can be read, and gaps in place of those that can't.
 

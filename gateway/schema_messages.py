@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from registry.compat.finding import CounterExample, Finding, Place
-    from registry.report import AffectedReader, CheckReport
+    from registry.report import AffectedFilter, AffectedReader, CheckReport
     from registry.schema import Change, Reader, SchemaVersion, Subject
 
 MAX_REFERENCES = 100
@@ -197,6 +197,7 @@ def report_message(report: CheckReport) -> pb.CheckReport:
         removed_types=_fitting(report.removed_types),
         topics_in_need=_fitting(report.topics_in_need),
         blocked_by_readers=report.blocked_by_readers,
+        filters=fill_page(map(_filter_message, report.filters), len(report.filters), LIST_BYTES),
     )
 
 
@@ -243,6 +244,13 @@ def _fitting(names: Iterable[str]) -> list[str]:
 
 def _affected_message(affected: AffectedReader) -> finding_pb2.AffectedReader:
     return finding_pb2.AffectedReader(reader=reader_message(affected.reader), findings=affected.findings)
+
+
+def _filter_message(affected: AffectedFilter) -> pb.AffectedFilter:
+    live = affected.live
+    return pb.AffectedFilter(
+        group=live.group, client_name=live.client_name, type=live.type, filter=live.text, error=affected.error
+    )
 
 
 def _position_message(place: Place) -> finding_pb2.SourcePosition:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from registry.errors import InvalidRequest
+
 TOPIC_NAME_LENGTH = 255
 _LEVEL = r"[A-Za-z0-9_-]+"
 _NAME = re.compile(rf"{_LEVEL}(?:\.{_LEVEL})*")
@@ -112,3 +114,20 @@ class Selection:
 
 EVERYTHING = Selection(patterns=(">",))
 """All topics, all event types."""
+
+
+def matching(pattern: str) -> Selection:
+    """Answers the selection of a listing: what a name or pattern matches, or everything if it is empty.
+
+    Raises:
+        InvalidRequest: It is neither.
+    """
+    if not pattern:
+        return EVERYTHING
+    if is_topic_name(pattern):
+        return Selection(frozenset((pattern,)))
+    if not is_topic_pattern(pattern):
+        raise InvalidRequest(
+            "pattern", f"{pattern!r} is neither a name nor a pattern such as shop.* or shop.>"
+        )
+    return Selection(patterns=(pattern,))

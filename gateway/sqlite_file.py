@@ -21,6 +21,9 @@ from gateway.errors import CannotOpenLog
 from registry.sqlite_access import BUSY_SECONDS, storage_error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from registry.errors import TidegateError
 
 FORMAT: Final = 1
@@ -148,6 +151,19 @@ class LogFile:
             )
         else:
             _prove_writable(connection)
+
+
+def transact(connection: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+    """Runs statements in one transaction, or undoes them all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for sql, values in statements:
+            connection.execute(sql, values)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _lock(path: Path) -> int:

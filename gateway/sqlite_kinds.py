@@ -84,6 +84,10 @@ class Kinds:
         names = self.selected(selection).values()
         return frozenset(StoredKind(*name) for name in names if self._kinds[name].kept)
 
+    def is_kept(self, name: KindName) -> bool:
+        """Tells whether batches of a kind are kept."""
+        return bool(self._kinds[name].kept)
+
     def is_sparse(self, names: Iterable[KindName]) -> bool:
         """Tells whether these kinds are so small a part of the log that a scan of it would not pay."""
         return sum([self._kinds[name].kept for name in names]) * _SPARSE < self._kept

@@ -6,10 +6,12 @@ Imports nothing of gRPC or of the generated stubs.
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.errors import CannotOpenLog
 from gateway.sqlite_file import META, LogFile
+from gateway.sqlite_key_index import KeyIndex
+from gateway.sqlite_key_opening import load_recent
 from gateway.sqlite_ledger import Kind, Ledger
 from gateway.sqlite_reader import BATCHES, COUNT, EVENTS, FIRST, ORDINAL, SIZE, TIME
 from gateway.sqlite_requests import RequestWindow
@@ -29,8 +31,16 @@ _LAST: Final = "SELECT meta FROM log_batch ORDER BY first_sequence DESC LIMIT 1"
 _META: Final = "SELECT meta FROM log_batch WHERE first_sequence = ?"
 
 
-def load(file: LogFile) -> tuple[Ledger, RequestWindow]:
-    """Reads where the log stands, and which requests are remembered.
+class State(NamedTuple):
+    """What is in memory of a log: where it stands, the requests that it remembers, the index of keys."""
+
+    ledger: Ledger
+    requests: RequestWindow
+    keys: KeyIndex
+
+
+def load(file: LogFile) -> State:
+    """Reads the state of a log.
 
     Raises:
         CannotOpenLog: The file can't be read.
@@ -39,11 +49,15 @@ def load(file: LogFile) -> tuple[Ledger, RequestWindow]:
     try:
         requests = RequestWindow()
         requests.load(connection)
-        return _ledger(connection), requests
+        state = State(_ledger(connection), requests, KeyIndex())
+        state.keys.load(connection)
+        load_recent(connection, state.keys, state.ledger)
     except sqlite3.Error as error:
         raise CannotOpenLog(
             f"{file.path}: {error}. Restore the file from a backup, or name another."
         ) from error
+    else:
+        return state
     finally:
         connection.close()
 

@@ -85,6 +85,7 @@ def _settings(topic: Topic) -> str:
             "allow_unknown": topic.allow_unknown,
             "max_age": topic.max_age.total_seconds() if topic.max_age else None,
             "max_bytes": topic.max_bytes,
+            "index_keys": topic.index_keys,
             "create_time": topic.create_time.isoformat(),
             "update_time": topic.update_time.isoformat(),
         }
@@ -104,4 +105,5 @@ def _topic(row: dict[str, Any]) -> Topic:
         create_time=datetime.fromisoformat(settings["create_time"]).astimezone(UTC),
         update_time=datetime.fromisoformat(settings["update_time"]).astimezone(UTC),
         etag=row["etag"],
+        index_keys=settings.get("index_keys", False),
     )

@@ -13,9 +13,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from gateway.log import Trimmed
-from gateway.sqlite_file import META, PAGE_SIZE
+from gateway.sqlite_file import META, PAGE_SIZE, transact
 from gateway.sqlite_reader import BYTES, COUNT, CURSORS, FIRST, KIND, ORDINAL, TIME
-from gateway.sqlite_writer import transact
 
 if TYPE_CHECKING:
     import sqlite3

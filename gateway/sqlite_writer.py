@@ -13,9 +13,12 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import structlog
+
 from gateway import sqlite_requests
 from gateway.errors import StreamStopped
-from gateway.sqlite_file import PAGE_SIZE
+from gateway.sqlite_file import PAGE_SIZE, transact
+from gateway.sqlite_key_stage import KeyStage
 from gateway.sqlite_ledger import Entry
 from registry.errors import TidegateError
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from gateway.log import Append, Placed, RequestKey, StoredBatch
     from gateway.sqlite_file import LogFile
+    from gateway.sqlite_key_upkeep import Upkeep
     from gateway.sqlite_ledger import Kind, KindName, Ledger, Row
     from gateway.sqlite_requests import RequestWindow
 
@@ -42,6 +46,7 @@ _STATEMENT_ROWS: Final = 128
 """Rows of the largest INSERT; smaller ones have every number of rows up to ``_EXACT_ROWS``."""
 _EXACT_ROWS: Final = 32
 
+_log = structlog.get_logger("tidegate.log")
 
 Job: TypeAlias = "Callable[[sqlite3.Connection], None]"
 """What runs on the writer's thread, with its connection, between two groups."""
@@ -83,10 +88,18 @@ class Writer:
     """
 
     def __init__(
-        self, file: LogFile, ledger: Ledger, requests: RequestWindow, settle: Callable[[Committed], None]
+        self,
+        file: LogFile,
+        ledger: Ledger,
+        requests: RequestWindow,
+        upkeep: Upkeep,
+        settle: Callable[[Committed], None],
     ) -> None:
         self.checkpoint_due = threading.Event()
         self._ledger = ledger
+        self._upkeep = upkeep
+        self._keys = upkeep.index
+        self._keeping_up = False
         self._written = 0
         self._busy = False
         self._file = file
@@ -115,6 +128,24 @@ class Writer:
         if self._written >= CHECKPOINT_BYTES:
             self._written = 0
             self.checkpoint_due.set()
+
+    def keep_up(self) -> None:
+        """Calls for the upkeep of the index of keys, if none is under way. For the writer's thread."""
+        if not self._keeping_up:
+            self._keeping_up = True
+            self.run(self._keep_up)
+
+    def _keep_up(self, connection: sqlite3.Connection) -> None:
+        """Does a slice of upkeep, and queues itself behind what waits until nothing is due."""
+        self._keeping_up = False
+        try:
+            written = self._upkeep.work(connection)
+        except sqlite3.Error as error:  # nothing is lost: it is due again at the next call
+            _log.warning("the index of keys was not kept up", error=str(self._file.failure(error)))
+            return
+        if written is not None:
+            self.wrote(written)
+            self.keep_up()
 
     def close(self) -> None:
         """Commits what was queued and ends the thread. Blocks."""
@@ -164,8 +195,9 @@ class Writer:
             time.sleep(_PAUSE)
 
     def _commit(self, group: list[Outcome]) -> Committed:
+        stage = KeyStage(self._keys)
         try:
-            entry, keys = self._place(group)
+            entry, keys = self._place(group, stage)
             self._write(entry, keys)
         except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits must hear of it
             failure = self._file.failure(error) if isinstance(error, sqlite3.Error) else error
@@ -173,35 +205,45 @@ class Writer:
                 outcome.fail(failure)
             return Committed(group)
         entry.post()
+        stage.post()
+        if self._keys.is_full:
+            self.keep_up()
         self.wrote(entry.size)
         if keys:
             hashes = [hash(key) for key in keys]
             self._requests.add(entry.ordinal, entry.time, hashes)
         return Committed(group, entry)
 
-    def _place(self, group: list[Outcome]) -> tuple[Entry, _Requests]:
+    def _place(self, group: list[Outcome], stage: KeyStage) -> tuple[Entry, _Requests]:
         entry = Entry(self._ledger, time.time_ns())
         placed: _Requests = {}
         for outcome in group:
             try:
-                outcome.placed = self._answer(outcome.append, entry, placed)
+                outcome.placed = self._answer(outcome.append, entry, stage, placed)
             except TidegateError as error:
                 outcome.fail(error)
         return entry, placed
 
-    def _answer(self, append: Append, entry: Entry, placed: _Requests) -> tuple[Placed, ...]:
+    def _answer(self, append: Append, entry: Entry, stage: KeyStage, placed: _Requests) -> tuple[Placed, ...]:
         if append.chain is not None and append.chain.broken:
             raise StreamStopped
         request = append.request
         if request is None:
-            entry.check(append)
-            return entry.place(append)
+            return self._append(append, entry, stage)
         known = self._known(request, placed)
         if known is not None:
             return known
-        entry.check(append)
-        answer = entry.place(append)
+        answer = self._append(append, entry, stage)
         placed[request.caller, request.request_id] = request, answer
+        return answer
+
+    def _append(self, append: Append, entry: Entry, stage: KeyStage) -> tuple[Placed, ...]:
+        entry.check(append)
+        if append.expected_keys:
+            stage.check(append, self._connection)
+        answer = entry.place(append)
+        if self._keys.topics:
+            stage.take(append.batches, entry.batches[-len(answer) :])
         return answer
 
     def _known(self, request: RequestKey, placed: _Requests) -> tuple[Placed, ...] | None:
@@ -233,19 +275,6 @@ class Writer:
 _Requests = dict[tuple[str, str], "tuple[RequestKey, tuple[Placed, ...]]"]
 _INSERT_KIND: Final = "INSERT INTO log_kind (id, topic, type, schema_version) VALUES (?, ?, ?, ?)"
 _INSERT_REQUESTS: Final = "INSERT INTO log_request (ordinal, append_time, records) VALUES (?, ?, ?)"
-
-
-def transact(connection: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-    """Runs statements in one transaction, or undoes them all."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for sql, values in statements:
-            connection.execute(sql, values)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _inserts(rows: list[Row]) -> list[tuple[str, list[Any]]]:

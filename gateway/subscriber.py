@@ -9,27 +9,32 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_right
-from contextlib import aclosing
+from contextlib import aclosing, closing, nullcontext
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from gateway import wire
 from gateway.cutting import part
 from gateway.errors import EventsRemoved, SequenceOutOfRange, TopicNotFound
-from gateway.frames import CaughtUp, DrainingFrame, Frame, Gap, Heartbeat, Opened, Subscribing
+from gateway.frames import CaughtUp, DrainingFrame, FellBehind, Frame, Gap, Heartbeat, Opened, Subscribing
 from gateway.gaps import Gaps
 from gateway.reader_guard import ReaderGuard
-from gateway.selection import Selection, is_topic_name, is_topic_pattern
-from registry.errors import InvalidRequest, LimitExceeded, SubjectNotFound
+from gateway.sieves import Holder
+from gateway.sifting import Sifting
+from gateway.topic_choice import choose
+from registry.errors import InvalidRequest, SubjectNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 
     from gateway.config import Config
     from gateway.log import Bounds, EventLog, Page, StoredBatch
     from gateway.readers import Readers
+    from gateway.selection import Selection
+    from gateway.sieves import Sieve, Sieves
     from gateway.topics import Topics
     from registry.registry import Registry
+    from registry.schema import Reader
 
 PAGE_BYTES = 1024 * 1024
 """How much one read of the log answers at most, besides a batch that is larger by itself."""
@@ -37,6 +42,8 @@ FRAME_BYTES = 512 * 1024
 """How large a frame of several batches becomes; a larger batch is a frame of its own."""
 RECONNECT_AFTER = 1.0
 """How long readers of a stopping gateway are told to wait, in seconds."""
+BEHIND_AFTER = 1
+"""How many seconds what a reader is about to get was in the log when it has fallen behind."""
 MAX_SEQUENCE = 2**63 - 1
 """The highest sequence that there can be."""
 _NANOS = 1_000_000_000
@@ -46,12 +53,20 @@ class Subscriber:
     """Opens subscriptions, and tells them when the gateway stops."""
 
     def __init__(
-        self, log: EventLog, topics: Topics, registry: Registry, readers: Readers, config: Config
+        self,
+        log: EventLog,
+        topics: Topics,
+        registry: Registry,
+        readers: Readers,
+        *,
+        sieves: Sieves,
+        config: Config,
     ) -> None:
         self._log = log
         self._topics = topics
         self._registry = registry
         self._readers = readers
+        self._sieves = sieves
         self._limits = config
         self._open: set[Subscription] = set()
         self._draining = False
@@ -60,11 +75,20 @@ class Subscriber:
         """Reads the log as ``wanted`` says; the frames end behind ``end_sequence`` or when draining.
 
         Raises:
-            InvalidRequest, LimitExceeded, TopicNotFound, SchemaVersionNotFound, SequenceOutOfRange,
-            EventsRemoved, IncompatibleVersion, StorageFailed.
+            InvalidRequest, InvalidFilter, LimitExceeded, TopicNotFound, SchemaVersionNotFound,
+            SequenceOutOfRange, EventsRemoved, IncompatibleVersion, StorageFailed.
         """
-        selection = self._selection(wanted)
-        readers = self._readers.find(wanted, await self._types(wanted))
+        selection = choose(self._topics, wanted.topics, wanted.types, self._limits.max_subscription_topics)
+        sieve = await self._sieves.make(wanted.sieve, holder=Holder(client_name=wanted.client_name))
+        with closing(sieve) if sieve else nullcontext():
+            async with aclosing(self._subscribe(wanted, selection, sieve)) as frames:
+                async for frame in frames:
+                    yield frame
+
+    async def _subscribe(
+        self, wanted: Subscribing, selection: Selection, sieve: Sieve | None
+    ) -> AsyncGenerator[Frame, None]:
+        readers = await self.find_readers(wanted)
         # No name holds the bounds here: there may be thousands, and this frame lives as long as the stream.
         subscription = Subscription(
             self._log,
@@ -72,7 +96,8 @@ class Subscriber:
             selection,
             wanted,
             await self._log.bounds(selection, wanted.from_time),
-            guard=self._guard(wanted),
+            guard=self.guard(wanted, sieve.pinned if sieve else {}),
+            sifting=Sifting(sieve, wanted.heartbeat, FRAME_BYTES) if sieve else None,
         )
         self._open.add(subscription)
         try:
@@ -84,6 +109,14 @@ class Subscriber:
                         yield frame
         finally:
             self._open.discard(subscription)
+
+    async def find_readers(self, wanted: Subscribing) -> Sequence[Reader]:
+        """Answers as what a subscription reads, by the schema versions that it was built with.
+
+        Raises:
+            InvalidRequest, TopicNotFound, SchemaVersionNotFound.
+        """
+        return self._readers.find(wanted, await self._types(wanted))
 
     def drain(self) -> None:
         """Ends all subscriptions, each with a ``DrainingFrame`` behind what it is sending."""
@@ -104,39 +137,20 @@ class Subscriber:
             return found[0].types
         return (await self._registry.get(subject, version)).types  # raises what there is to say
 
-    def _guard(self, wanted: Subscribing) -> ReaderGuard | None:
-        if not wanted.built_with:
-            return None
-        return ReaderGuard(self._registry, wanted.built_with, skip=wanted.skip_gaps)
+    def guard(self, wanted: Subscribing, pinned: Mapping[str, int]) -> ReaderGuard | None:
+        """Answers what knows which events a reader can read; None if it says no versions.
 
-    def _selection(self, wanted: Subscribing) -> Selection:
-        limit = self._limits.max_subscription_topics
-        for what, values in (("topics", wanted.topics), ("types", wanted.types)):
-            if len(values) > limit:
-                raise LimitExceeded(
-                    "max_subscription_topics", limit, len(values), f"the number of {what}", what
+        Raises:
+            InvalidRequest: A version that it wants data as is not the one that it was built with.
+        """
+        for subject, version in pinned.items():
+            if (own := wanted.built_with.get(subject, version)) != version:
+                raise InvalidRequest(
+                    "schema_version", f"is {version}, but the reader was built with version {own}"
                 )
-        if not wanted.topics:
-            raise InvalidRequest(
-                "topics", "must hold at least one topic or pattern, such as shop.orders or shop.>"
-            )
-        for index, topic in enumerate(wanted.topics):
-            self._require_topic(topic, f"topics[{index}]")
-        return Selection(
-            frozenset(filter(is_topic_name, wanted.topics)),
-            tuple(filter(is_topic_pattern, wanted.topics)),
-            frozenset(wanted.types),
-        )
-
-    def _require_topic(self, topic: str, field: str) -> None:
-        if is_topic_name(topic):
-            self._topics.get(topic)
-        elif not is_topic_pattern(topic):
-            raise InvalidRequest(
-                field,
-                f"{topic!r} is neither a topic name nor a pattern: levels of letters, digits, _ and - are "
-                f"separated by dots; in a pattern a level may be *, and the last one >",
-            )
+        if not wanted.built_with and not pinned:
+            return None
+        return ReaderGuard(self._registry, {**wanted.built_with, **pinned}, skip=wanted.skip_gaps)
 
 
 class Subscription:
@@ -151,6 +165,7 @@ class Subscription:
         bounds: Bounds,
         *,
         guard: ReaderGuard | None,
+        sifting: Sifting | None,
     ) -> None:
         self._log = log
         self._topics = topics
@@ -160,8 +175,11 @@ class Subscription:
         self._position = _start(wanted, bounds)
         self._current_until = 0
         self._at_head = False
+        self._is_current = False
+        self._asked = 0
         self._gaps = Gaps(wanted, bounds)
         self._guard = guard
+        self._sifting = sifting
         self._draining = False
         self._reader: asyncio.Task[object] | None = None
 
@@ -180,23 +198,53 @@ class Subscription:
         while not self._ended():
             page = await self._read(beat)
             if page is None:
-                yield DrainingFrame(self._position, RECONNECT_AFTER)
-                return
-            if gap := await self._look_for_gap(page):
-                yield gap
-            if not page.batches:
-                self._pass(page)
-            elif self._guard:
-                await self._guard.judge(page.batches)
+                break
+            for frame in await self._ahead(page):
+                yield frame
             if loop.time() >= beat:  # now, when the page knows the head: sending it may take long
                 self._require_topics()
                 yield self._heartbeat(page)
                 beat = loop.time() + interval
-            for frame in self._take(page):
-                yield frame
-            if self._position >= self._head and not self._at_head:
-                self._at_head = True
-                yield CaughtUp(self._position)
+            if self._sifting is None:
+                for frame in self._take(page):
+                    yield frame
+            else:
+                async for frame in self._sift(page, self._sifting):
+                    yield frame
+            if caught_up := self._look_for_head():
+                yield caught_up
+        for frame in self._last_frames():
+            yield frame
+
+    async def _ahead(self, page: Page) -> Sequence[Frame]:
+        """Answers what is to be said before the batches of a page, and gets ready for these."""
+        said: list[Frame] = []
+        if gap := await self._look_for_gap(page):
+            said.append(gap)
+        if self._is_current and self._falls_behind(page):
+            self._is_current = False
+            said.append(FellBehind(self._position, page.head))
+        if not page.batches:
+            self._pass(page)
+        elif self._guard:
+            await self._guard.judge(page.batches)
+        return said
+
+    def _look_for_head(self) -> CaughtUp | None:
+        """Answers what there is to say of a reader that has just reached the head."""
+        if self._position < self._head:
+            return None
+        self._at_head = True
+        if self._is_current:
+            return None
+        self._is_current = True
+        return CaughtUp(self._position)
+
+    def _last_frames(self) -> Iterator[Frame]:
+        if self._sifting is not None:
+            yield from self._sifting.warnings(0.0, last=True)
+        if not self._ended():
+            yield DrainingFrame(self._position, RECONNECT_AFTER)
 
     def _ended(self) -> bool:
         end = self._wanted.end_sequence
@@ -207,6 +255,7 @@ class Subscription:
         if self._draining:
             return None
         self._reader = asyncio.current_task()
+        self._asked = time.time_ns()
         try:
             return await self._log.read(
                 self._selection,
@@ -232,6 +281,22 @@ class Subscription:
                 yield from self._pack(stretch)
         self._pass(page)
 
+    async def _sift(self, page: Page, sifting: Sifting) -> AsyncIterator[Frame]:
+        """Does what ``_take`` does with what passes the sieve, and warns of what could not be told."""
+        passing = await sifting.passing(self._cut(page.batches))
+        for stretch in self._guard.stretches(passing) if self._guard and passing else (passing,):
+            if isinstance(stretch, Gap):
+                self._position = stretch.last_sequence
+                yield stretch
+                continue
+            async for sifted in sifting.frames(stretch):
+                self._position = sifted.through
+                self._current_until = max(self._current_until, sifted.append_time)
+                yield sifted.frame
+        self._pass(page)
+        for warning in sifting.warnings(asyncio.get_running_loop().time()):
+            yield warning
+
     def _pack(self, batches: Sequence[StoredBatch]) -> Iterator[bytes]:
         """Answers batches as few frames, and moves the cursor past each one as it is taken."""
         ends = list(accumulate([len(batch.entry) for batch in batches]))
@@ -253,6 +318,14 @@ class Subscription:
             self._current_until = time.time_ns()
         else:
             self._at_head = False
+
+    def _falls_behind(self, page: Page) -> bool:
+        """Tells whether a reader that was at the head is so no more: what it reads lay there for long."""
+        if page.batches:
+            since = page.batches[0].append_time
+        else:
+            since = self._current_until if page.through < page.head else self._asked
+        return since < self._asked - BEHIND_AFTER * _NANOS
 
     def _cut(self, batches: Sequence[StoredBatch]) -> Sequence[StoredBatch]:
         """Leaves out what lies outside of the wanted sequences, or before a time that was still to come.

@@ -14,12 +14,15 @@ from gateway.frames import (
     MIN_HEARTBEAT,
     CaughtUp,
     DrainingFrame,
+    FellBehind,
     Frame,
     Gap,
     Heartbeat,
     Opened,
     Subscribing,
+    WarningFrame,
 )
+from gateway.group_settings import read_settings
 from registry.errors import InvalidRequest
 from registry.names import shown
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from google.protobuf.duration_pb2 import Duration
+    from google.protobuf.timestamp_pb2 import Timestamp
     from tidegate.v1.schema_pb2 import SchemaReference
 
     from registry.typed import TypedService
@@ -63,11 +67,13 @@ def _subscribing(raw: bytes) -> Subscribing:
         raise InvalidRequest("start_position", f"{request.start_position} is no value of StartPosition")
     if request.on_gap not in pb.OnGap.values():
         raise InvalidRequest("on_gap", f"{request.on_gap} is no value of OnGap")
+    require = _require_group if request.group else _require_no_group
+    require(request)
     return Subscribing(
         topics=tuple(request.topics),
         types=tuple(request.types),
         from_sequence=request.from_sequence if start == "from_sequence" else None,
-        from_time=_nanoseconds(request) if start == "from_time" else None,
+        from_time=nanoseconds(request.from_time, "from_time") if start == "from_time" else None,
         earliest=request.start_position == pb.START_POSITION_EARLIEST,
         end_sequence=request.end_sequence,
         skip_gaps=request.on_gap == pb.ON_GAP_SKIP,
@@ -76,7 +82,37 @@ def _subscribing(raw: bytes) -> Subscribing:
         else DEFAULT_HEARTBEAT,
         client_name=_client_name(request.reader.client_name),
         built_with=_built_with(request.reader.built_with),
+        filter=request.filter,
+        type_filters=dict(request.type_filters),
+        read_mask=tuple(request.read_mask.paths),
+        as_json=request.as_json,
+        schema_version=request.schema_version,
+        group=request.group,
+        max_in_flight=request.max_in_flight,
+        group_settings=read_settings(request.group_settings, "group_settings."),
     )
+
+
+def _require_group(request: pb.SubscribeRequest) -> None:
+    """Refuses what a member of a group can't ask for."""
+    what = "can't be set together with group"
+    if request.end_sequence:
+        raise InvalidRequest(
+            "end_sequence", f"{what}: a group has no end. Close the stream when you have had enough."
+        )
+    if request.on_gap:
+        raise InvalidRequest(
+            "on_gap",
+            f"{what}: it goes on behind what retention removed, and says so with a Gap. Leave it out.",
+        )
+
+
+def _require_no_group(request: pb.SubscribeRequest) -> None:
+    """Refuses what only a member of a group can ask for."""
+    if request.max_in_flight:
+        raise InvalidRequest("max_in_flight", "is for members of a group: name one, or leave it out")
+    if request.HasField("group_settings"):
+        raise InvalidRequest("group_settings", "are a group's: name one, or leave them out")
 
 
 def _client_name(name: str) -> str:
@@ -114,18 +150,27 @@ def _typed(wanted: Subscribing, typed: TypedService) -> Subscribing:
                 f"is {shown(event_type)!r}, but this service is for {typed.type} alone: leave it out, or "
                 f"subscribe with tidegate.v1.EventService",
             )
+    if wanted.as_json:
+        raise InvalidRequest(
+            "as_json", "can't be set here, where data is declared: subscribe with tidegate.v1.EventService"
+        )
     return replace(
         wanted,
-        topics=wanted.topics or (ALL_TOPICS,),
+        topics=wanted.topics or (() if wanted.group else (ALL_TOPICS,)),
+        typed=True,
         types=(typed.type,),
         built_with={typed.subject: typed.version},
     )
 
 
-def _nanoseconds(request: pb.SubscribeRequest) -> int:
-    moment = request.from_time
+def nanoseconds(moment: Timestamp, field: str) -> int:
+    """Answers a time in nanoseconds since the epoch, at most ``LATEST_TIME``.
+
+    Raises:
+        InvalidRequest: ``field`` is no time.
+    """
     if not (0 <= moment.nanos < 1_000_000_000 and 0 <= moment.seconds < 253_402_300_800):
-        raise InvalidRequest("from_time", "must be a time from 1970-01-01 to 9999-12-31")
+        raise InvalidRequest(field, "must be a time from 1970-01-01 to 9999-12-31")
     return min(moment.seconds * 1_000_000_000 + moment.nanos, LATEST_TIME)
 
 
@@ -136,13 +181,18 @@ def _heartbeat(interval: Duration) -> float:
     return seconds
 
 
-def _encode(frame: Opened | Heartbeat | CaughtUp | Gap | DrainingFrame) -> bytes:
+def _encode(
+    frame: Opened | Heartbeat | CaughtUp | FellBehind | WarningFrame | Gap | DrainingFrame,
+) -> bytes:
     response = pb.SubscribeResponse()
     match frame:
         case Opened():
-            response.opened.position = frame.position
-            response.opened.head_sequence = frame.head
-            response.opened.heartbeat_interval.FromMicroseconds(round(frame.heartbeat * 1e6))
+            _encode_opened(frame, response.opened)
+        case FellBehind():
+            response.fell_behind.position = frame.position
+            response.fell_behind.head_sequence = frame.head
+        case WarningFrame():
+            _encode_warning(frame, response.warning)
         case Heartbeat():
             _encode_heartbeat(frame, response.heartbeat)
         case CaughtUp():
@@ -157,6 +207,24 @@ def _encode(frame: Opened | Heartbeat | CaughtUp | Gap | DrainingFrame) -> bytes
             response.draining.position = frame.position
             response.draining.reconnect_after.FromMicroseconds(round(frame.reconnect_after * 1e6))
     return response.SerializeToString()
+
+
+def _encode_opened(frame: Opened, opened: frames.Opened) -> None:
+    opened.position = frame.position
+    opened.head_sequence = frame.head
+    opened.heartbeat_interval.FromMicroseconds(round(frame.heartbeat * 1e6))
+    if frame.member_id:
+        opened.member_id = frame.member_id
+        opened.lease.FromMicroseconds(round(frame.lease * 1e6))
+        opened.max_in_flight = frame.max_in_flight
+
+
+def _encode_warning(frame: WarningFrame, warning: frames.Warning) -> None:
+    warning.kind = frames.WarningKind.Value(f"WARNING_KIND_{frame.kind.name}")  # type: ignore[assignment]
+    warning.message = frame.message
+    warning.event_count = frame.events
+    warning.first_sequence = frame.first_sequence
+    warning.last_sequence = frame.last_sequence
 
 
 def _encode_heartbeat(frame: Heartbeat, heartbeat: frames.Heartbeat) -> None:

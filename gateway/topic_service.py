@@ -13,7 +13,7 @@ from tidegate.v1.topic_service_pb2_grpc import TopicServiceServicer
 from gateway.errors import TopicAlreadyExists, TopicNotEmpty
 from gateway.log import TopicBounds
 from gateway.paging import fill_page, make_token, page_size, read_token
-from gateway.selection import Selection, is_topic_name, is_topic_pattern
+from gateway.selection import Selection, is_topic_name, matching
 from registry.errors import EventTypeNotFound, InvalidRequest
 from registry.names import close_names, shown
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MIN_AGE, MAX_AGE = timedelta(seconds=1), timedelta(days=36_500)
 _GATEWAY_FIELDS = ("create_time", "update_time", "stats")
-_MUTABLE = ("types", "unknown_fields", "retention", "retention.max_age", "retention.max_bytes")
+_MUTABLE = ("types", "unknown_fields", "retention", "retention.max_age", "retention.max_bytes", "index_keys")
 
 
 class TopicService(TopicServiceServicer):
@@ -71,17 +71,19 @@ class TopicService(TopicServiceServicer):
                 allow_unknown=_allow_unknown(asked),
                 max_age=_max_age(asked),
                 max_bytes=asked.retention.max_bytes,
+                index_keys=asked.index_keys,
             )
-        return pb.CreateTopicResponse(topic=_topic(topic, TopicBounds()))
+        await self._index_keys()
+        return pb.CreateTopicResponse(topic=await self._with_stats(topic))
 
     async def GetTopic(self, request: pb.GetTopicRequest, _: Context) -> pb.GetTopicResponse:  # noqa: N802
         """Answers a topic with its stats."""
         topic = self._topics.get(request.name)
-        return pb.GetTopicResponse(topic=_topic(topic, await self._bounds(topic.name)))
+        return pb.GetTopicResponse(topic=await self._with_stats(topic))
 
     async def ListTopics(self, request: pb.ListTopicsRequest, _: Context) -> pb.ListTopicsResponse:  # noqa: N802
         """Lists a page of the topics, by name."""
-        selection = _selection(request.pattern)
+        selection = matching(request.pattern)
         after, size = read_token(request.page_token), page_size(request.page_size)
         found = [
             topic for topic in self._topics.all() if topic.name > after and selection.has_topic(topic.name)
@@ -101,7 +103,8 @@ class TopicService(TopicServiceServicer):
             if "types" in paths:
                 changes["types"] = await self._types(current.subject, asked.types)
             topic = await self._topics.update(current.name, asked.etag, **changes)
-        return pb.UpdateTopicResponse(topic=_topic(topic, await self._bounds(topic.name)))
+        await self._index_keys()
+        return pb.UpdateTopicResponse(topic=await self._with_stats(topic))
 
     async def DeleteTopic(self, request: pb.DeleteTopicRequest, _: Context) -> pb.DeleteTopicResponse:  # noqa: N802
         """Deletes a topic, first its settings, so that nothing is published meanwhile, then its events."""
@@ -115,13 +118,22 @@ class TopicService(TopicServiceServicer):
         if not request.force:
             await self._require_empty(topic.name)
         await self._topics.delete(topic.name, request.etag, require_empty)
+        await self._index_keys()
         await self._retention.remove_orphan(topic.name)
         return pb.DeleteTopicResponse()
+
+    async def _index_keys(self) -> None:
+        """Tells the log which topics have an index now; if that fails, the next change or start does."""
+        await self._log.index_keys(self._topics.with_index())
 
     async def _require_empty(self, name: str) -> None:
         events = (await self._bounds(name)).event_count
         if events:
             raise TopicNotEmpty(name, events)
+
+    async def _with_stats(self, topic: Topic) -> topic_pb2.Topic:
+        bounds = await self._bounds(topic.name)
+        return _topic(topic, bounds, keys_indexed=self._log.has_indexed_keys(topic.name))
 
     async def _bounds(self, name: str) -> TopicBounds:
         bounds = await self._log.bounds(Selection(frozenset((name,))))
@@ -145,18 +157,6 @@ class TopicService(TopicServiceServicer):
         return tuple(map(sys.intern, asked))
 
 
-def _selection(pattern: str) -> Selection:
-    if not pattern:
-        return Selection(patterns=(">",))
-    if is_topic_name(pattern):
-        return Selection(frozenset((pattern,)))
-    if not is_topic_pattern(pattern):
-        raise InvalidRequest(
-            "pattern", f"{pattern!r} is neither a topic name nor a pattern such as shop.* or shop.>"
-        )
-    return Selection(patterns=(pattern,))
-
-
 def _changes(asked: topic_pb2.Topic, paths: set[str]) -> dict[str, Any]:
     """Answers the settings that the paths name, but for the types."""
     changes: dict[str, Any] = {}
@@ -164,6 +164,8 @@ def _changes(asked: topic_pb2.Topic, paths: set[str]) -> dict[str, Any]:
         changes["allow_unknown"] = _allow_unknown(asked)
     if paths & {"retention", "retention.max_age"}:
         changes["max_age"] = _max_age(asked)
+    if "index_keys" in paths:
+        changes["index_keys"] = asked.index_keys
     if paths & {"retention", "retention.max_bytes"}:
         changes["max_bytes"] = asked.retention.max_bytes
     return changes
@@ -184,10 +186,15 @@ def _max_age(asked: topic_pb2.Topic) -> timedelta | None:
     return timedelta(seconds=seconds)
 
 
-def _topic(topic: Topic, bounds: TopicBounds | None = None) -> topic_pb2.Topic:
+def _topic(topic: Topic, bounds: TopicBounds | None = None, *, keys_indexed: bool = False) -> topic_pb2.Topic:
     allow = topic_pb2.UNKNOWN_FIELDS_ALLOW if topic.allow_unknown else topic_pb2.UNKNOWN_FIELDS_REJECT
     answer = topic_pb2.Topic(
-        name=topic.name, subject=topic.subject, types=topic.types, unknown_fields=allow, etag=topic.etag
+        name=topic.name,
+        subject=topic.subject,
+        types=topic.types,
+        unknown_fields=allow,
+        etag=topic.etag,
+        index_keys=topic.index_keys,
     )
     answer.create_time.FromDatetime(topic.create_time)
     answer.update_time.FromDatetime(topic.update_time)
@@ -197,6 +204,7 @@ def _topic(topic: Topic, bounds: TopicBounds | None = None) -> topic_pb2.Topic:
         answer.retention.max_bytes = topic.max_bytes
     if bounds:
         answer.stats.CopyFrom(_stats(bounds))
+        answer.stats.keys_indexed = keys_indexed
     return answer
 
 

@@ -38,6 +38,7 @@ class Topic:
         create_time: When it was created.
         update_time: When it was last changed.
         etag: Names this state of it.
+        index_keys: Whether its keys are indexed.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Topic:
     create_time: datetime
     update_time: datetime
     etag: str
+    index_keys: bool = False
 
     def require_accepted(self, event_type: str) -> None:
         """Raises ``EventTypeNotAccepted`` unless the topic accepts events of ``event_type``."""
@@ -94,6 +96,10 @@ class Topics:
         """Answers all topics by name."""
         return sorted(self._topics.values(), key=lambda topic: topic.name)
 
+    def with_index(self) -> frozenset[str]:
+        """Answers the names of the topics whose keys are to be indexed."""
+        return frozenset(topic.name for topic in self._topics.values() if topic.index_keys)
+
     def of_subject(self, subject: str) -> list[Topic]:
         """Answers the topics of a subject by name."""
         return [topic for topic in self.all() if topic.subject == subject]
@@ -129,6 +135,7 @@ class Topics:
         allow_unknown: bool = False,
         max_age: timedelta | None = None,
         max_bytes: int = 0,
+        index_keys: bool = False,
     ) -> Topic:
         """Makes a topic.
 
@@ -137,7 +144,18 @@ class Topics:
             LimitExceeded: There are as many topics as may be.
         """
         now = datetime.now(UTC)
-        topic = Topic(name, subject, tuple(types), allow_unknown, max_age, max_bytes, now, now, _new_etag())
+        topic = Topic(
+            name,
+            subject,
+            tuple(types),
+            allow_unknown,
+            max_age,
+            max_bytes,
+            now,
+            now,
+            _new_etag(),
+            index_keys,
+        )
         async with self._changing:
             if name in self._topics:
                 raise TopicAlreadyExists(name)

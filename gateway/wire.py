@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from registry.errors import InvalidEvents, InvalidRequest, LimitExceeded, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _Field = descriptor_pb2.FieldDescriptorProto
 
@@ -83,16 +86,33 @@ class Sealer:
             first_sequence: Of its first event.
             append_time: Nanoseconds since the epoch.
         """
-        time = _timestamp(append_time)
-        trailer = b"".join(
-            (self._constant, b"\x28", varint(first_sequence), b"\x32", varint(len(time)), time)
-        )
+        trailer = self._trailer(first_sequence, append_time)
         return b"".join((b"\x0a", varint(len(data) + len(trailer)), data, trailer))
+
+    def unseal(self, entry: bytes, first_sequence: int, append_time: int) -> bytes:
+        """Answers the bytes that ``seal`` made an entry of.
+
+        Raises:
+            ValueError: The entry is not what it makes of these values.
+        """
+        trailer = self._trailer(first_sequence, append_time)
+        if not entry.endswith(trailer):
+            raise ValueError("the entry was sealed with other values")
+        return entry[envelope_size(len(entry)) : -len(trailer)]
+
+    def _trailer(self, first_sequence: int, append_time: int) -> bytes:
+        time = _timestamp(append_time)
+        return b"".join((self._constant, b"\x28", varint(first_sequence), b"\x32", varint(len(time)), time))
 
 
 def batches_frame(entries: list[bytes]) -> bytes:
     """Joins finished entries into one ``SubscribeResponse`` with a ``batches`` frame."""
     return b"".join((b"\x12", varint(sum(map(len, entries))), *entries))
+
+
+def leased_frame(entries: list[bytes], epoch: int, attempt: int) -> bytes:
+    """Joins finished entries as ``batches_frame`` does, and says under which lease they are delivered."""
+    return batches_frame([*entries, b"".join((b"\x10", varint(epoch), b"\x18", varint(attempt)))])
 
 
 def result_entry(result: bytes) -> bytes:
@@ -112,10 +132,10 @@ def _twins() -> descriptor_pool.DescriptorPool:
             made.field.add(name=field_name, number=number, type=kind, label=label[0] if label else 1)
         return made
 
-    position = message("ExpectedPosition", ("topic", 1, string), ("expected_last_sequence", 2, uint64))
-    position.oneof_decl.add(name="_expected_last_sequence")
-    position.field[1].proto3_optional = True
-    position.field[1].oneof_index = 0
+    position = message(
+        "ExpectedPosition", ("topic", 1, string), ("expected_last_sequence", 2, uint64), ("key", 3, string)
+    )
+    _optional(position, 1)
     request = message(
         "PublishRequest",
         ("request_id", 1, string),
@@ -135,7 +155,7 @@ def _twins() -> descriptor_pool.DescriptorPool:
         ("offsets", 7, uint32, many),
         ("events", 16, data, many),
     )
-    message(
+    event = message(
         "Event",
         ("id", 1, data),
         ("key", 2, data),
@@ -143,9 +163,20 @@ def _twins() -> descriptor_pool.DescriptorPool:
         ("time", 4, data),
         ("attributes", 5, data, many),
     )
+    _optional(event, 2, 3)
+    message("KeyedEvent", ("key", 2, data))
+    keyed = message("KeyedBatch", ("events", 16, _Field.TYPE_MESSAGE, many))
+    keyed.field[0].type_name = ".twins.KeyedEvent"
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
     return pool
+
+
+def _optional(message: Any, *fields: int) -> None:
+    """Gives fields of a message presence: of length 0 they are there."""
+    for field in map(message.field.__getitem__, fields):
+        field.proto3_optional, field.oneof_index = True, len(message.oneof_decl)
+        message.oneof_decl.add(name=f"_{field.name}")
 
 
 _POOL = _twins()
@@ -158,6 +189,9 @@ def _twin(name: str) -> Any:
 _PublishRequest = _twin("PublishRequest")
 _EventBatch = _twin("EventBatch")
 _Event = _twin("Event")
+_KeyedBatch = _twin("KeyedBatch")
+_key = attrgetter("key")
+_EVENT_TAG = b"\x82\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +202,7 @@ class PublishRequest:
         request_id: Empty if the caller gave none.
         batches: The serialized ``EventBatch`` messages, in order.
         expected: From topic to the last sequence that it must have.
+        expected_keys: From topic and key to the sequence that the last event of the key must have.
         stop_on_error: Only of ``PublishStreamRequest``.
         size: Bytes of the request.
     """
@@ -175,6 +210,7 @@ class PublishRequest:
     request_id: str
     batches: tuple[bytes, ...]
     expected: Mapping[str, int]
+    expected_keys: Mapping[tuple[str, str], int]
     stop_on_error: bool
     size: int
 
@@ -204,11 +240,14 @@ def parse_publish_request(raw: bytes, *, max_bytes: int, max_batches: int) -> Pu
         if number > max_batches:
             raise LimitExceeded("max_batches", max_batches, number, f"the number of {field}", field)
     expected = _expected_positions(twin.expected_positions) if twin.expected_positions else {}
-    return PublishRequest(twin.request_id, tuple(twin.batches), expected, twin.stop_on_error, len(raw))
+    topics = {topic: sequence for (topic, key), sequence in expected.items() if not key}
+    keys = {named: sequence for named, sequence in expected.items() if named[1]}
+    return PublishRequest(twin.request_id, tuple(twin.batches), topics, keys, twin.stop_on_error, len(raw))
 
 
-def _expected_positions(positions: Iterable[Any]) -> dict[str, int]:
-    expected: dict[str, int] = {}
+def _expected_positions(positions: Iterable[Any]) -> dict[tuple[str, str], int]:
+    """Answers the expected sequence by topic and key, which is empty where the topic as a whole is meant."""
+    expected: dict[tuple[str, str], int] = {}
     for index, position in enumerate(positions):
         path = f"expected_positions[{index}]"
         if not position.topic:
@@ -217,9 +256,11 @@ def _expected_positions(positions: Iterable[Any]) -> dict[str, int]:
             raise InvalidRequest(
                 f"{path}.expected_last_sequence", "must be set; 0 means a topic without events"
             )
-        if position.topic in expected:
-            raise InvalidRequest(f"{path}.topic", f"topic {position.topic!r} is named twice")
-        expected[position.topic] = position.expected_last_sequence
+        named = position.topic, position.key
+        if named in expected:
+            of_key = f" with key {position.key!r}" if position.key else ""
+            raise InvalidRequest(f"{path}.topic", f"topic {position.topic!r}{of_key} is named twice")
+        expected[named] = position.expected_last_sequence
     return expected
 
 
@@ -284,22 +325,157 @@ def event_sizes(raw: bytes) -> Iterable[EventSizes]:
         yield EventSizes(len(event.id), len(event.key), sum(map(len, event.attributes)))
 
 
-def cut(entry: bytes, skip: int, keep: int, first_sequence: int) -> bytes:
+def envelope_size(size: int) -> int:
+    """Answers how many bytes stand in front of the batch in a finished entry of ``size`` bytes."""
+    length = 1
+    while size - 1 - length >> 7 * length:
+        length += 1
+    return 1 + length
+
+
+class OpenEntry:
+    """A finished entry taken apart, so that others can be made of its events."""
+
+    __slots__ = ("_batch", "events")
+
+    def __init__(self, entry: bytes) -> None:
+        """Takes what ``Sealer.seal`` or ``pick`` made."""
+        self._batch = _EventBatch.FromString(batch_of(entry))
+        self.events: Sequence[bytes] = self._batch.events
+        """The bytes of each ``Event``."""
+
+    def pick(
+        self, indexes: Sequence[int], events: Sequence[bytes] | None = None, *, schema_version: int = 0
+    ) -> bytes:
+        """Answers a finished entry with some of the events, in the order of the indexes.
+
+        Args:
+            indexes: Which events; at least one.
+            events: What to put in their place, one for each index; None for the events themselves.
+            schema_version: What the entry says of its version; 0 for what it says now.
+        """
+        batch = self._batch
+        offsets = batch.offsets or range(len(self.events))
+        lowest = min(map(offsets.__getitem__, indexes))
+        picked = _EventBatch(
+            topic=batch.topic,
+            type=batch.type,
+            schema_version=schema_version or batch.schema_version,
+            source=batch.source,
+            first_sequence=batch.first_sequence + lowest,
+            append_time=batch.append_time,
+            events=[self.events[index] for index in indexes] if events is None else events,
+        )
+        apart = [offsets[index] - lowest for index in indexes]
+        if apart != list(range(len(apart))):
+            picked.offsets[:] = apart
+        data = picked.SerializePartialToString()
+        return b"".join((b"\x0a", varint(len(data)), data))
+
+
+def batch_of(entry: bytes) -> bytes:
+    """Answers the bytes of the ``EventBatch`` that a finished entry holds."""
+    start = 1
+    while entry[start] > _SEVEN:
+        start += 1
+    return entry[start + 1 :]
+
+
+def append_time_of(entry: bytes) -> int:
+    """Answers when the batch of a finished entry was appended, in nanoseconds since the epoch."""
+    batch = _EventBatch.FromString(batch_of(entry))
+    return Timestamp.FromString(b"".join(batch.append_time)).ToNanoseconds()
+
+
+def pick(entry: bytes, indexes: Sequence[int]) -> bytes:
+    """Answers a finished entry with some events of another one: ``OpenEntry.pick``."""
+    return OpenEntry(entry).pick(indexes)
+
+
+def cut(entry: bytes, skip: int, keep: int) -> bytes:
     """Cuts a run of events out of a finished entry and answers a finished entry.
 
     Args:
         entry: What ``Sealer.seal`` made.
         skip: How many events to leave out in front.
         keep: How many events to keep behind them.
-        first_sequence: The sequence of the first event that is kept.
     """
-    start = 1
-    while entry[start] > 0x7F:
-        start += 1
-    batch = _EventBatch.FromString(entry[start + 1 :])
-    events = batch.events[skip : skip + keep]
-    del batch.events[:]
-    batch.events.extend(events)
-    batch.first_sequence = first_sequence
-    data = batch.SerializePartialToString()
-    return b"".join((b"\x0a", varint(len(data)), data))
+    return pick(entry, range(skip, skip + keep))
+
+
+def replace_data(event: bytes, data: bytes | None) -> bytes:
+    """Answers an event with other data; None for none at all."""
+    twin = _Event.FromString(event)
+    if data is None:
+        twin.ClearField("data")
+    else:
+        twin.data = data
+    replaced: bytes = twin.SerializePartialToString()
+    return replaced
+
+
+def data_of(event: bytes) -> bytes:
+    """Answers the data of an event."""
+    data: bytes = _Event.FromString(event).data
+    return data
+
+
+def event_keys(events: Iterable[bytes]) -> list[str]:
+    """Answers the key of each event, empty where it has none."""
+    return [_Event.FromString(event).key.decode() for event in events]
+
+
+def find_key(entry: bytes, key: str) -> list[int]:
+    """Answers which events of a finished entry have a key; with an empty one, which have none."""
+    wanted = key.encode()
+    # As canonical events have it; one whose other fields happen to hold the same bytes is parsed, and told.
+    encoded = b"\x12" + varint(len(wanted)) + wanted if wanted else b""
+    if encoded not in entry:
+        return []
+    events = OpenEntry(entry).events
+    candidates = [index for index, event in enumerate(events) if encoded in event]
+    return [index for index in candidates if _Event.FromString(events[index]).key == wanted]
+
+
+class KeyedEvents(NamedTuple):
+    """Where the events of a batch stand in its bytes, and their keys.
+
+    Attributes:
+        keys: The key of each, empty for none.
+        ends: Where each ends, counted from the first one's beginning.
+        sizes: How many bytes each takes, with its tag and length.
+        begin: Where the first one begins: what stands in front is the batch's own.
+        has_source: Whether the batch says who produced it.
+    """
+
+    keys: list[bytes]
+    ends: list[int]
+    sizes: list[int]
+    begin: int
+    has_source: bool
+
+
+def keyed_events(data: bytes) -> KeyedEvents:
+    """Finds the events of a canonical ``EventBatch`` without a trailer, and their keys.
+
+    Raises:
+        ValueError: It is not canonical: its events are not the last that stands in it.
+    """
+    batch = _EventBatch.FromString(data)
+    sizes = list(map(len, batch.events))
+    if min(sizes) > _SEVEN and max(sizes) < _PAIRS:
+        sizes = [size + 4 for size in sizes]
+    else:
+        sizes = [size + len(_EVENT_TAG) + len(varint(size)) for size in sizes]
+    ends = list(accumulate(sizes))
+    begin = len(data) - ends[-1]
+    if begin < 0 or not data.startswith(_EVENT_TAG, begin):
+        raise ValueError("the batch is not canonical")
+    keys = list(map(_key, _KeyedBatch.FromString(data).events))
+    return KeyedEvents(keys, ends, sizes, begin, bool(batch.source))
+
+
+def key_of(field: bytes) -> bytes:
+    """Answers the key of an event that is given with its tag and length, as a batch has it."""
+    key: bytes = _KeyedBatch.FromString(field).events[0].key
+    return key

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from registry.affected import ReaderVersion
 from registry.comparing import Comparison, explain_for
 from registry.errors import SchemaVersionNotFound
+from registry.filters.affected import broken_filters
 from registry.report import READERS_LISTED, VERSIONS_EXPLAINED, AffectedReader
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from registry.compat.finding import Finding
     from registry.compat.promise import Promise
     from registry.lineages import Lineages
+    from registry.report import AffectedFilter
     from registry.schema import Reader, Subject
     from registry.threads import Threads
     from registry.uses import SchemaUses
@@ -94,6 +96,13 @@ class Checks:
         except SchemaVersionNotFound:
             return None  # purged: nothing that it could read is stored any more
         return await self._threads.compare(ReaderVersion, schema, prepared.side(), promise.surface)
+
+    async def broken_filters(self, prepared: Prepared, subject: str) -> tuple[AffectedFilter, ...]:
+        """Answers the live filters that would not compile with a candidate, at most so many."""
+        filters = self._uses.filters(subject)
+        if not filters:
+            return ()
+        return await self._threads.compare(broken_filters, prepared.compiled, filters)
 
     def in_need(self, subject: str, types: Iterable[str]) -> dict[str, list[str]]:
         """Answers the event types that topics accept and that are not among ``types``, with the topics."""

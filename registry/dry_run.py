@@ -65,7 +65,11 @@ class DryRun:
             report = CheckReport(prepared.compiled, held, referenced_by=await self._referring(name))
         else:
             report = await self._held(subject, prepared, held, against, all_versions=all_versions)
-        return replace(report, equal_version=existing.version if existing else 0)
+        return replace(
+            report,
+            equal_version=existing.version if existing else 0,
+            filters=await self._checks.broken_filters(prepared, name),
+        )
 
     async def _held(
         self,

@@ -129,11 +129,19 @@ class Lineages:
             EventTypeNotFound: The type belongs to no subject.
             SubjectNotFound, SchemaVersionNotFound: As ``get``.
         """
+        return await self.get(await self.owner(type_name), version)
+
+    async def owner(self, type_name: str) -> str:
+        """Answers the subject that an event type belongs to.
+
+        Raises:
+            EventTypeNotFound: The type belongs to no subject.
+        """
         owner = (await self._store.owners([type_name])).get(type_name)
         if owner is None:
             similar = await self._store.similar_types(shown(type_name))
             raise EventTypeNotFound(shown(type_name), "the registry", close_names(type_name, similar))
-        return await self.get(owner, version)
+        return owner
 
     async def list_versions(
         self, subject: str, *, after: int, limit: int, show_deleted: bool

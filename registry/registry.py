@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from registry.candidates import Candidates
 from registry.changing import Changing
 from registry.checks import Checks
+from registry.decoding import Decoding
 from registry.deletion import Deletion
 from registry.dry_run import DryRun
 from registry.lineages import Lineages
@@ -58,6 +59,8 @@ class Registry:
         self._lineages = Lineages(store)
         self._validators = Validators(self._lineages, threads)
         self._readability = Readability(self._lineages, threads)
+        self.decoding = Decoding(self._lineages, threads)
+        """What stored events are read with."""
         self._changing = Changing(store, self._lineages, self._validators)
         self._checks = Checks(self._lineages, uses, threads)
         candidates = Candidates(self._lineages, limits, threads)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from registry.compat.promise import Promise
     from registry.compiling.compiler import Compiled
     from registry.schema import Reader, SchemaReference, SchemaVersion
+    from registry.uses import LiveFilter
 
 FINDINGS_EXPLAINED = 1_000
 """How many findings a report lists at most; it counts the others."""
@@ -17,6 +18,10 @@ VERSIONS_EXPLAINED = 10
 """Against how many versions findings are explained: loading a version takes longer than comparing it."""
 READERS_LISTED = 100
 """How many readers that a candidate would break are listed at most."""
+FILTERS_LISTED = 100
+"""How many live filters that a candidate would break are listed at most."""
+FILTERS_TRIED = 2_000
+"""How many live filters are tried on a candidate at most: about a millisecond each."""
 NOTICES_ANSWERED = 100
 """How many notices a registration answers at most."""
 
@@ -27,6 +32,14 @@ class AffectedReader:
 
     reader: Reader
     findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedFilter:
+    """A live filter that would not compile with a candidate, and why."""
+
+    live: LiveFilter
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,8 @@ class CheckReport:
         removed_types: Event types that it would remove, sorted.
         topics_in_need: Topics that need one of the removed types.
         blocked_by_readers: Whether the subject refuses it because of readers that are alive.
+        filters: The live filters that would not compile with it, those of groups first; at most
+            ``FILTERS_LISTED``.
     """
 
     compiled: Compiled
@@ -63,6 +78,7 @@ class CheckReport:
     removed_types: tuple[str, ...] = ()
     topics_in_need: tuple[str, ...] = ()
     blocked_by_readers: bool = False
+    filters: tuple[AffectedFilter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,23 @@ class TopicUse:
     types: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LiveFilter:
+    """A filter of an open subscription or of a group that reads the data of events of a type.
+
+    Attributes:
+        group: The group that has it; empty if a subscription does.
+        client_name: What the subscribing program calls itself; may be empty.
+        type: The event type.
+        text: The filter.
+    """
+
+    group: str
+    client_name: str
+    type: str
+    text: str
+
+
 class SchemaUses(Protocol):
     """Answers who needs the versions and types of a subject."""
 
@@ -34,6 +51,10 @@ class SchemaUses(Protocol):
         """Answers the readers of a subject, by client name."""
         ...
 
+    def filters(self, subject: str) -> Sequence[LiveFilter]:
+        """Answers the live filters that read data of a subject, each once."""
+        ...
+
 
 class NoUses:
     """A registry that stands alone: nobody needs anything."""
@@ -47,5 +68,9 @@ class NoUses:
         return ()
 
     def readers(self, subject: str) -> Sequence[Reader]:  # noqa: ARG002
+        """Answers none."""
+        return ()
+
+    def filters(self, subject: str) -> Sequence[LiveFilter]:  # noqa: ARG002
         """Answers none."""
         return ()

@@ -79,6 +79,23 @@ async def read_all(
             return found
 
 
+async def read_all_back(
+    log: EventLog, selection: Selection, before: int, max_bytes: int = MEBIBYTE
+) -> list[StoredBatch]:
+    """Reads to the beginning, and holds every page to the promises of pages."""
+    found: list[StoredBatch] = []
+    while before > 1:
+        page = await log.read_back(selection, before, max_bytes=max_bytes)
+        ends = [before, *[batch.first_sequence for batch in page.batches]]
+        assert all(a > b for a, b in itertools.pairwise(ends))
+        assert page.before <= ends[-1]
+        assert page.before < before
+        assert len(page.batches) <= 1 or sum(len(batch.entry) for batch in page.batches) <= max_bytes
+        found += page.batches
+        before = page.before
+    return found
+
+
 def check_page(page: Page, selection: Selection, after: int, max_bytes: int) -> None:
     ends = [after, *[batch.last_sequence for batch in page.batches]]
     assert all(a < b for a, b in itertools.pairwise(ends))
@@ -236,6 +253,15 @@ async def _read(log: EventLog, model: Model, selection: Selection, part: float, 
     assert set(found) <= set(wanted)
     # What was trimmed may still be in memory; what is kept must be there.
     assert [batch for batch in found if batch in kept] == [batch for batch in wanted if batch in kept]
+    back = [
+        batch
+        for batch in model.batches
+        if batch.first_sequence <= after
+        and selection.has_topic(batch.topic)
+        and selection.has_type(batch.type)
+        and batch in kept
+    ]
+    assert await read_all_back(log, selection, after + 1, max_bytes) == back[::-1]
     for through in (model.head + 1, (after + model.head) // 2, after):
         counted = sum(
             max(0, min(batch.last_sequence, through) - max(batch.first_sequence - 1, after))

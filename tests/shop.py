@@ -108,9 +108,9 @@ class Delivered(NamedTuple):
 def events_of(frame: pb.SubscribeResponse) -> list[Delivered]:
     """The events of a frame, none if it is no frame of batches."""
     return [
-        Delivered(found.first_sequence + index, found.topic, event.data)
+        Delivered(found.first_sequence + offset, found.topic, event.data)
         for found in frame.batches.batches
-        for index, event in enumerate(found.events)
+        for offset, event in zip(found.offsets or range(len(found.events)), found.events, strict=True)
     ]
 
 

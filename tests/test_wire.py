@@ -85,12 +85,47 @@ def test_a_cut_keeps_just_the_events_asked_for(
     skip = data.draw(st.integers(0, len(batch.events) - 1))
     keep = data.draw(st.integers(1, len(batch.events) - skip))
     entry = wire.Sealer("a.b", "c.D", 3).seal(batch.SerializeToString(), sequence, time)
-    part = wire.cut(entry, skip, keep, sequence + skip)
+    part = wire.cut(entry, skip, keep)
     response = event_service_pb2.SubscribeResponse.FromString(wire.batches_frame([part]))
     (found,) = response.batches.batches
     assert list(found.events) == list(batch.events)[skip : skip + keep]
     assert (found.topic, found.type, found.schema_version, found.source) == ("a.b", "c.D", 3, batch.source)
     assert (found.first_sequence, found.append_time.ToNanoseconds()) == (sequence + skip, time)
+
+
+@given(_BATCH, _SEQUENCE, _TIME, st.data())
+def test_events_picked_again_and_again_keep_their_sequences(
+    batch: event_pb2.EventBatch, sequence: int, time: int, data: st.DataObject
+) -> None:
+    """An entry picked of a picked or cut one has the chosen events, each under its own sequence.
+
+    In any order; with offsets only where there are gaps; and otherwise it says what the whole batch did.
+    """
+    wanted = [(sequence + index, event) for index, event in enumerate(batch.events)]
+    entry = wire.Sealer("a.b", "c.D", 3).seal(batch.SerializeToString(), sequence, time)
+    for _ in range(data.draw(st.integers(1, 3))):
+        indexes = data.draw(st.lists(st.integers(0, len(wanted) - 1), min_size=1, max_size=8, unique=True))
+        entry, wanted = wire.pick(entry, indexes), [wanted[index] for index in indexes]
+    response = event_service_pb2.SubscribeResponse.FromString(wire.batches_frame([entry]))
+    (found,) = response.batches.batches
+    offsets = found.offsets or range(len(found.events))
+    assert [
+        (found.first_sequence + at, each) for at, each in zip(offsets, found.events, strict=True)
+    ] == wanted
+    assert (found.topic, found.type, found.schema_version, found.source) == ("a.b", "c.D", 3, batch.source)
+    assert found.append_time.ToNanoseconds() == time
+    assert bool(found.offsets) != ([at for at, _ in wanted] == list(range(wanted[0][0], wanted[-1][0] + 1)))
+
+
+@given(_EVENT, st.one_of(st.none(), st.binary(max_size=9)))
+def test_other_data_leaves_the_rest_of_an_event_as_it_is(event: event_pb2.Event, data: bytes | None) -> None:
+    """An event whose data is replaced, or taken, is otherwise the same; data of length 0 is there."""
+    event.time.SetInParent()
+    found = event_pb2.Event.FromString(wire.replace_data(event.SerializeToString(), data))
+    event.ClearField("data")
+    if data is not None:
+        event.data = data
+    assert found == event
 
 
 @given(_BATCH)
@@ -144,3 +179,28 @@ def test_expected_positions_must_be_whole_and_single() -> None:
         with pytest.raises(InvalidRequest) as caught:
             wire.parse_publish_request(raw, max_bytes=1_000, max_batches=20)
         assert caught.value.field == field
+
+
+@given(_BATCH, st.data())
+def test_picked_events_say_where_they_stood(batch: event_pb2.EventBatch, data: st.DataObject) -> None:
+    """Any events of an entry, in any order, keep their sequences, and nothing else of the batch changes."""
+    entry = wire.Sealer("t", "T", 3).seal(batch.SerializeToString(), 70, 5)
+    indexes = data.draw(st.lists(st.integers(0, len(batch.events) - 1), min_size=1, unique=True))
+    whole = event_service_pb2.ReadEventsResponse.FromString(entry).batches[0]
+    (picked,) = event_service_pb2.ReadEventsResponse.FromString(wire.pick(entry, indexes)).batches
+    places = picked.offsets or range(len(picked.events))
+    assert [picked.first_sequence + place for place in places] == [70 + index for index in indexes]
+    assert list(picked.events) == [whole.events[index] for index in indexes]
+    for answer in (whole, picked):
+        for field in ("first_sequence", "offsets", "events"):
+            answer.ClearField(field)
+    assert picked == whole
+
+
+@given(_BATCH, st.data())
+def test_events_of_a_key_are_found(batch: event_pb2.EventBatch, data: st.DataObject) -> None:
+    """The events of a key are those that have it, whatever else they hold; an empty key means none."""
+    key = data.draw(st.sampled_from([event.key for event in batch.events]) | _TEXT)
+    batch.events.add(id=f"\x12{key}", data=b"\x12" + bytes([len(key.encode())]) + key.encode())
+    entry = wire.Sealer("t", "T", 3).seal(batch.SerializeToString(), 70, 5)
+    assert wire.find_key(entry, key) == [i for i, event in enumerate(batch.events) if event.key == key]

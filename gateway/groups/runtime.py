@@ -1,69 +1,425 @@
-"""One group at work: reads the log for it, serves its members, and has its progress written down.
+"""One group at work: serves its members, lets time pass for it, and has its progress written down.
 
 The thin shell around ``state``, which decides everything. Imports nothing of gRPC or of the stubs.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import time
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from gateway.errors import EventNotHeld, KeyNotParked
+from gateway.frames import WarningFrame, WarningKind
+from gateway.groups.feeder import Feeder
+from gateway.groups.member_stream import MemberStream
+from gateway.groups.payloads import Payloads
+from gateway.groups.state import GroupState
+from gateway.groups.store import Write
+from gateway.groups.values import DeadLetter, Seeked, Stats
+from gateway.selection import EVERYTHING, Selection, is_topic_name, is_topic_pattern
+from registry.errors import LimitExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
-    from gateway.frames import Frame, Subscribing
-    from gateway.groups.values import DeadLetter, Definition, Seeked, Settled, Settlement, Stats
+    from gateway.frames import Frame, Gap, Subscribing
+    from gateway.groups.sieving import GroupSieve
+    from gateway.groups.values import Changes, Dead, Definition, Progress, Settled, Settlement, Span
+    from gateway.log import EventLog
+    from gateway.reader_guard import ReaderGuard
+    from gateway.sieves import Failures, Sieve
+
+SEQUENCES_NAMED: Final = 200_000
+"""How many sequences one acknowledgement may name, those of spans counted one by one."""
+WATCH_SECONDS: Final = 5.0
+"""How long it takes at most until a member is noticed that has not taken what waits for a lease's time."""
+RETRYING_TOLD: Final = 100
+"""How many failed events, and how many parked keys, are told of."""
+_NANOS: Final = 1_000_000_000
 
 
 class GroupRuntime:
-    """One group at work. Used from one event loop."""
+    """One group at work. Used from one event loop.
 
-    definition: Definition
+    Attributes:
+        definition: What it is.
+        state: What it does.
+        payloads: The bytes of its events.
+        selection: What it reads of the log.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        progress: Progress,
+        *,
+        log: EventLog,
+        sieve: GroupSieve,
+        fresh: bool,
+        dirty: Callable[[GroupRuntime], None],
+        flush: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Goes on where ``progress`` says.
+
+        Args:
+            definition: What it is.
+            progress: How far it is.
+            log: What it reads.
+            sieve: Which events it delivers.
+            fresh: Whether it was made just now.
+            dirty: Called when there is something to write down: ``collect`` then answers it.
+            flush: Writes down what is dirty, and answers when that is durable.
+        """
+        self.definition = definition
+        self.state = GroupState(definition.settings, progress)
+        self.payloads = Payloads(log)
+        self.selection = selection_of(definition)
+        self._log = log
+        self._sieve = sieve
+        self._dirty = dirty
+        self._flush = flush
+        self._streams: dict[str, MemberStream] = {}
+        self._was_settled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        self._changes: Changes | None = None
+        self._feeder = Feeder(
+            log,
+            self.state,
+            self.payloads,
+            stirred=self.stir,
+            lost=self._tell_lost,
+            failed=self._tell_failed,
+        )
+        self._feeder.selection, self._feeder.sieve, self._feeder.fresh = self.selection, sieve, fresh
+        self._feeding: asyncio.Task[None] | None = None
+        self._clock = time.time() - time.monotonic()
+        self._closing = False
+
+    # Members.
 
     @property
     def member_count(self) -> int:
         """How many members read now."""
-        raise NotImplementedError
+        return len(self._streams)
 
-    def frames(self, wanted: Subscribing) -> AsyncGenerator[Frame, None]:
-        """Answers the frames of a new member, until it is closed, the group is deleted, or ``drain``."""
-        raise NotImplementedError
+    async def frames(
+        self,
+        wanted: Subscribing,
+        guard: ReaderGuard | None = None,
+        projection: Sieve | None = None,
+    ) -> AsyncGenerator[Frame, None]:
+        """Answers the frames of a new member, until it is closed, or the group is, or the gateway drains.
 
-    def settle(self, member_id: str, settlements: Sequence[Settlement]) -> Settled:
-        """Takes what a member says of events; takes effect at once, and is written down within 100 ms."""
-        raise NotImplementedError
+        Args:
+            wanted: What the member asks for.
+            guard: Knows which events it can read.
+            projection: In which form it gets them.
+
+        Raises:
+            GroupNotFound: The group was deleted meanwhile.
+        """
+        stream = MemberStream(self, uuid.uuid4().hex, wanted, guard, projection)
+        self._streams[stream.id] = stream
+        self.state.join(stream.id, wanted.client_name, wanted.max_in_flight, self.now())
+        if self._feeding is None:
+            self._feeding = asyncio.create_task(self._feeder.run())
+        if self._closing:
+            stream.drain()
+        self.stir()
+        if self._watch is None:
+            self._watch_members()
+        try:
+            async for frame in stream.frames():
+                yield frame
+        finally:
+            del self._streams[stream.id]
+            if not self._closing:  # otherwise nobody could take its events, and its last words count
+                self.state.leave(stream.id, self.now())
+                self.stir()
+
+    def settle(
+        self, member_id: str, settlements: Sequence[Settlement], *, leaving: bool = False
+    ) -> Settled:
+        """Takes what a member says of events; takes effect at once, and is written down within 100 ms.
+
+        One that is ``leaving`` is given no further events: what it gives back goes to others.
+
+        Raises:
+            LimitExceeded: It names too many sequences.
+        """
+        named = sum(last - first + 1 for settlement in settlements for first, last in settlement.spans)
+        if named > SEQUENCES_NAMED:
+            what = "the number of sequences named, those of ranges counted one by one,"
+            raise LimitExceeded("sequences_named", SEQUENCES_NAMED, named, what, "settlements")
+        if leaving:
+            self.state.retire(member_id)
+        settled = self.state.settle(member_id, settlements, self.now())
+        self.stir()
+        return settled
+
+    # Operators.
 
     async def stats(self) -> Stats:
-        """Answers how the group stands."""
-        raise NotImplementedError
+        """Answers how the group stands.
 
-    async def update(self, definition: Definition) -> None:
+        Raises:
+            StorageFailed: The log can't be read.
+        """
+        state = self.state
+        bounds = await self._log.bounds(self.selection)
+        unread = await self._log.count(self.selection, state.position, bounds.head)
+        oldest, since = await self._oldest()
+        return Stats(
+            position=state.position,
+            head=bounds.head,
+            members=tuple(state.members()),
+            in_flight=state.in_flight,
+            retrying_count=len(state.retrying),
+            lag_events=state.pending + unread,
+            lag=max(0.0, (time.time_ns() - since) / _NANOS) if oldest else 0.0,
+            oldest=oldest,
+            retrying=tuple(state.retrying[:RETRYING_TOLD]),
+            parked_count=state.parked_count,
+            parked=tuple(item for item, _ in zip(state.parked, range(RETRYING_TOLD), strict=False)),
+            stalled=state.stalled,
+            lost_through=state.lost_through,
+        )
+
+    async def update(self, definition: Definition, sieve: GroupSieve) -> None:
         """Goes on as a new definition says, which is stored already."""
-        raise NotImplementedError
+        self.definition = definition
+        self.state.settings = definition.settings
+        self.selection = selection_of(definition)
+        self._sieve = sieve
+        self._feeder.selection, self._feeder.sieve = self.selection, sieve
+        self._feeder.interrupt()
+        self.state.awake.update(self.state.member_ids)
+        self.stir()
 
     async def seek(self, position: int, *, dry_run: bool) -> Seeked:
-        """Goes on behind another position, or only tells what that would mean; durable when it answers."""
-        raise NotImplementedError
+        """Goes on behind another position, or only tells what that would mean; durable when it answers.
 
-    async def release_key(self, key: str) -> int:
-        """Lets a parked key go on; answers the event that is tried again, 0 if that was purged. Durable.
+        Raises:
+            StorageFailed: The log can't be read.
+        """
+        state, here = self.state, self.state.position
+        low, high = min(position, here), max(position, here)
+        between = await self._log.count(self.selection, low, high)
+        open_before = state.unsettled_through(position)
+        open_all = state.unsettled_through(here)
+        forwards = position >= here
+        repeated = 0 if forwards else max(0, between - (open_all - open_before))
+        skipped = open_all + between if forwards else open_before
+        if not dry_run:
+            self.state.seek(position)
+            self._feeder.interrupt()
+            for stream in self._streams.values():
+                stream.tell(_moved(position))
+            self.stir()
+            await self._flush()
+        return Seeked(position, repeated, skipped)
+
+    async def release_key(self, key: str, letter: DeadLetter | None) -> int:
+        """Lets a parked key go on, its dead letter first; answers that one's sequence, 0 if there is none.
+
+        Durable when it answers.
 
         Raises:
             KeyNotParked: The key is not parked.
         """
-        raise NotImplementedError
+        sequence = self.state.parked_behind(key)
+        if sequence is None:
+            raise KeyNotParked(self.definition.name, key)
+        if letter is not None and letter.dead.sequence == sequence:
+            self.state.redrive(sequence, key)
+        else:
+            self.state.release(key)
+        self.stir()
+        await self._flush()
+        return sequence if letter is not None else 0
 
     async def skip(self, sequence: int) -> str:
-        """Gives an event up; answers its key, which goes on behind it. Durable.
+        """Gives an event up; answers its key, which goes on behind it. Durable when it answers.
 
         Raises:
             EventNotHeld: It is neither what a key is parked behind nor a failed event that is not settled.
         """
-        raise NotImplementedError
+        key = self.state.skip(sequence, self.now())
+        if key is None:
+            raise EventNotHeld(self.definition.name, sequence)
+        self.stir()
+        await self._flush()
+        return key
 
-    async def redrive(self, letters: Sequence[DeadLetter]) -> None:
-        """Delivers dead letters of this group again; they are none any more. Durable."""
-        raise NotImplementedError
+    async def redrive(self, letters: Iterable[DeadLetter]) -> None:
+        """Delivers dead letters of this group again; they are none any more. Durable when it answers."""
+        for letter in letters:
+            self.state.redrive(letter.dead.sequence, letter.dead.key)
+        self.stir()
+        await self._flush()
+
+    # Ending.
+
+    def drain(self) -> None:
+        """Ends the streams of all members, which are told to come back, and of those that come."""
+        self._closing = True
+        for stream in self._streams.values():
+            stream.drain()
 
     async def close(self, *, deleted: bool = False) -> None:
-        """Ends the streams of all members, with GroupNotFound if the group was deleted."""
-        raise NotImplementedError
+        """Ends all streams, with GroupNotFound if the group was deleted; reads no more."""
+        self._closing = True
+        for stream in self._streams.values():
+            stream.end_deleted() if deleted else stream.drain()
+        for timer in (self._timer, self._watch):
+            if timer is not None:
+                timer.cancel()
+        if self._feeding is not None:
+            await self._feeder.close(self._feeding)
+
+    # Writing down.
+
+    async def collect(self) -> Write | None:
+        """Answers what is to be written down since it was last asked, None if that is nothing.
+
+        Raises:
+            StorageFailed: The log can't be read, where the events are that were given up; ask again.
+        """
+        if self._changes is None:
+            if not self.state.is_dirty:
+                return None
+            self._changes = self.state.changes()
+        changes = self._changes
+        letters = [letter for dead in changes.dead if (letter := await self._letter(dead))]
+        self._changes = None
+        return Write(self.definition.name, self.definition.create_time.isoformat(), changes, letters)
+
+    async def _letter(self, dead: Dead) -> DeadLetter | None:
+        """Answers an event that was given up, None if retention has removed it by now."""
+        sequence = dead.sequence
+        pieces, _ = await self.payloads.find(EVERYTHING, ((sequence, sequence),))
+        if not pieces:
+            self.state.note_lost(sequence)
+            return None
+        batch = pieces[0].batch
+        entry = self.payloads.entry(pieces[0])
+        return DeadLetter(dead, batch.topic, batch.type, batch.schema_version, entry)
+
+    # What its streams need.
+
+    def now(self) -> float:
+        """Answers the time in seconds since the epoch, which never falls."""
+        return self._clock + time.monotonic()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that the log has for the group is settled."""
+        return self._feeder.at_head and self.state.is_settled
+
+    async def head(self) -> int:
+        """Answers the head of the log."""
+        return (await self._log.bounds(self.selection)).head
+
+    async def standing(self) -> tuple[int, int, int]:
+        """Answers the head, how many batches lie behind the position, and when that was the head, in ns."""
+        bounds = await self._log.bounds(self.selection)
+        return bounds.head, max(0, bounds.head_ordinal - self._feeder.ordinal), self._feeder.read_time
+
+    def lose(self, member_id: str, epoch: int, spans: Iterable[Span]) -> None:
+        """Notes that events which a member was to get are not in the log any more."""
+        for first, last in spans:
+            self.state.lose(member_id, epoch, first, last)
+
+    def stir(self) -> None:
+        """Follows what the state decided: wakes members and the reading, sets the clock, writes down."""
+        awake = self.state.awake
+        while awake:
+            stream = self._streams.get(awake.pop())
+            if stream is not None:
+                stream.wake()
+        self._look_whether_settled()
+        self._feeder.want()
+        self._set_timer()
+        if self.state.is_dirty:
+            self._dirty(self)
+
+    def _look_whether_settled(self) -> None:
+        """Wakes all members once everything is settled, so that they say so."""
+        settled = self.is_settled
+        if settled and not self._was_settled:
+            for stream in self._streams.values():
+                stream.wake()
+        self._was_settled = settled
+
+    def _set_timer(self) -> None:
+        due = self.state.next_time()
+        if self._timer is not None:
+            if due is not None and self._timer_due <= due:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due is not None and not self._closing:
+            loop = asyncio.get_running_loop()
+            self._timer_due = due
+            self._timer = loop.call_later(max(0.0, due - self.now()), self._pass_time)
+
+    def _watch_members(self) -> None:
+        """Looks from time to time for members that do not take what waits for them, and has others take it.
+
+        Such a one does not read its stream: it may have nothing that a lease could end of.
+        """
+        loop, self._watch = asyncio.get_running_loop(), None
+        patience = self.state.settings.lease
+        stuck = [it for it in self._streams.values() if it.asked_at and loop.time() - it.asked_at >= patience]
+        for stream in stuck:
+            self.state.mute(stream.id, self.now())
+        if stuck:
+            self.stir()
+        if self._streams and not self._closing:
+            self._watch = loop.call_later(min(patience, WATCH_SECONDS), self._watch_members)
+
+    def _pass_time(self) -> None:
+        self._timer = None
+        for expired in self.state.expire(self.now()):
+            stream = self._streams.get(expired.member_id)
+            if stream is not None:
+                stream.tell_expired(expired)
+        self.stir()
+
+    def _tell_lost(self, gap: Gap) -> None:
+        for stream in self._streams.values():
+            stream.tell(gap)
+
+    def _tell_failed(self, failures: Failures) -> None:
+        for stream in self._streams.values():
+            stream.tell_failed(failures)
+
+    async def _oldest(self) -> tuple[int, int]:
+        """Answers the oldest event that is not settled and when it was appended (ns); zeros if all are."""
+        oldest, after = self.state.oldest, self.state.position
+        page = await self._log.read(
+            self.selection, oldest - 1 if oldest else after, max_bytes=1, deadline=0.0
+        )
+        if not page.batches:
+            return oldest, time.time_ns()
+        return oldest or max(page.batches[0].first_sequence, after + 1), page.batches[0].append_time
+
+
+def selection_of(definition: Definition) -> Selection:
+    """Answers what a group reads of the log."""
+    return Selection(
+        frozenset(filter(is_topic_name, definition.topics)),
+        tuple(filter(is_topic_pattern, definition.topics)),
+        frozenset(definition.types),
+    )
+
+
+def _moved(position: int) -> WarningFrame:
+    return WarningFrame(
+        WarningKind.GROUP_MOVED,
+        f"the group was moved behind sequence {position}: what this member had is the group's again",
+    )

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
 
 class Write(NamedTuple):
-    """What to write down of a group's progress; ``dead`` holds a letter for each of ``changes.dead``."""
+    """What to write down of a group's progress.
+
+    Attributes:
+        group: The group's name.
+        create_time: Its ``Definition.create_time`` in ISO format.
+        changes: What changed.
+        dead: A letter for each of ``changes.dead``.
+    """
 
     group: str
     create_time: str
@@ -46,12 +53,17 @@ class GroupStore(Protocol):
         """Writes down progress and dead letters of several groups: all or nothing.
 
         What belongs to a group that is not there any more, or was made anew, is passed over. Costs as little
-        as the changes are, whatever is stored.
+        as the changes are, whatever is stored. Writing the same again, before anything else, changes nothing.
         """
         ...
 
-    async def letters(self, group: str, *, after: int, limit: int, max_bytes: int) -> list[DeadLetter]:
-        """Answers dead letters with sequences above ``after``, by sequence; one at least, if there are."""
+    async def letters(
+        self, group: str, *, after: int, limit: int, max_bytes: int, among: Collection[int] | None = None
+    ) -> list[DeadLetter]:
+        """Answers dead letters with sequences above ``after``, by sequence; one at least, if there are.
+
+        With ``among`` only those of these sequences.
+        """
         ...
 
     async def find_letters(self, group: str, sequences: Collection[int]) -> list[DeadLetter]:

@@ -83,17 +83,24 @@ class Scope:
         return replace(self, limits={**self.limits, **limits})
 
 
-def check_cost(checked: Any, inspect_pattern: Callable[[str], float]) -> None:
+def check_cost(
+    checked: Any,
+    inspect_pattern: Callable[[str], float],
+    *,
+    variable: str = "this",
+    example: str = "this.name",
+) -> None:
     """Checks a type-checked expression (``cel_syntax.parse_checked``).
 
     ``inspect_pattern`` is called with every regular expression in it. It answers how many steps a
-    character of the text takes, and may raise.
+    character of the text takes, and may raise. ``variable`` is what the event is called in it, and
+    ``example`` a field of it, for those who are told what to do.
 
     Raises:
         Unbounded: The expression may cost more than linear time or memory, or too much of it.
     """
-    guard = _Guard(types_of(checked), inspect_pattern)
-    guard.measure(checked.expr, Scope({"this": None}, {"this": Bound(0, {"this": 1})}, {}))
+    guard = _Guard(types_of(checked), inspect_pattern, example)
+    guard.measure(checked.expr, Scope({variable: None}, {variable: Bound(0, {variable: 1})}, {}))
 
 
 def _hold(bound: Bound) -> None:
@@ -107,9 +114,12 @@ def _hold(bound: Bound) -> None:
 class _Guard:
     """One walk over one expression."""
 
-    def __init__(self, types: Mapping[int, Any], inspect_pattern: Callable[[str], float]) -> None:
+    def __init__(
+        self, types: Mapping[int, Any], inspect_pattern: Callable[[str], float], example: str
+    ) -> None:
         self._types = types
         self._inspect_pattern = inspect_pattern
+        self._limit_first = f"limit that first, as in size({example}) <= 20 && …"
 
     def measure(self, expr: Any, scope: Scope) -> Measure:
         measure: Measure = getattr(self, f"_{expr.WhichOneof('kind')}")(expr, scope)
@@ -167,10 +177,7 @@ class _Guard:
             loop.iter_var, path if self._is_map(loop.iter_range) else None, elements.size
         )
         step = self._step(loop, inner)
-        again = (
-            f"for each {loop.iter_var!r} it reads again what grows with the event; "
-            f"limit that first, as in size(this.name) <= 100 && …"
-        )
+        again = f"for each {loop.iter_var!r} it reads again what grows with the event; {self._limit_first}"
         work = step.work.over(loop.iter_var, elements.size, count, again)
         copies = Bound() if self._is(is_small, expr) else self._copied(elements.size, count)
         size = step.size.over(loop.iter_var, elements.size, count, again)
@@ -249,7 +256,7 @@ class _Guard:
             pattern = self._literal(operands[1], "the pattern of matches()")
             return Measure(ONE, sizes[0].scaled(self._inspect_pattern(pattern)))
         if name in _SEARCHES or name == "split":
-            return Measure(sizes[0] + ONE, _searched(name, sizes))
+            return Measure(sizes[0] + ONE, self._searched(name, sizes))
         if name in ("replace", "join"):
             return self._rewritten(name, sizes)
         if name == "format":
@@ -261,7 +268,13 @@ class _Guard:
     def _rewritten(self, name: str, sizes: list[Bound]) -> Measure:
         filled = sizes[2] if name == "replace" else sum(sizes[1:], Bound())
         text = sizes[0].times(filled + ONE, f"{name}() puts in a text that grows with the event") + filled
-        return Measure(text, text + (_searched(name, sizes) if name == "replace" else ONE))
+        return Measure(text, text + (self._searched(name, sizes) if name == "replace" else ONE))
+
+    def _searched(self, name: str, sizes: list[Bound]) -> Bound:
+        needle = sizes[1].scaled(1 / _SEARCHED_A_STEP) + ONE
+        return sizes[0].times(
+            needle, f"{name}() searches for a text that grows with the event; {self._limit_first}"
+        )
 
     def _literal(self, expr: Any, what: str) -> str:
         if not expr.const_expr.HasField("string_value"):
@@ -274,12 +287,3 @@ def _smaller(sizes: list[Bound]) -> Bound:
     """Comparing stops at the end of the shorter one."""
     constant = [size for size in sizes if size.is_constant]
     return min(constant or sizes, key=lambda size: size.weight)
-
-
-def _searched(name: str, sizes: list[Bound]) -> Bound:
-    needle = sizes[1].scaled(1 / _SEARCHED_A_STEP) + ONE
-    return sizes[0].times(
-        needle,
-        f"{name}() searches for a text that grows with the event; limit that first, "
-        f"as in size(this.name) <= 100 && …",
-    )

@@ -9,7 +9,7 @@ of the registry.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import any_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
@@ -17,9 +17,13 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-_PACKAGE = "tidegate.cel"
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
-_STRING, _BYTES = 5, 6
+_PACKAGE = "tidegate.cel"
+_CHECKED_URL = "type.googleapis.com/cel.expr.CheckedExpr"
+
+_BOOL, _STRING, _BYTES = 1, 5, 6
 _ANY, _TIMESTAMP, _DURATION = 1, 2, 3
 """Of cel.expr.Type.PrimitiveType and WellKnownType."""
 
@@ -85,6 +89,61 @@ def types_of(checked: Any) -> dict[int, Any]:
 def constants_in(checked: Any) -> list[str]:
     """The names in a tree that stand for values of enums."""
     return sorted(entry.value.name for entry in checked.reference_map if entry.value.HasField("value"))
+
+
+def children(expr: Any) -> Iterator[Any]:
+    """The expressions that a node of a tree is made of, in the order in which they stand."""
+    kind = expr.WhichOneof("kind")
+    if kind == "select_expr":
+        yield expr.select_expr.operand
+    elif kind == "call_expr":
+        if expr.call_expr.HasField("target"):
+            yield expr.call_expr.target
+        yield from expr.call_expr.args
+    elif kind == "list_expr":
+        yield from expr.list_expr.elements
+    elif kind == "struct_expr":
+        for entry in expr.struct_expr.entries:
+            if entry.HasField("map_key"):
+                yield entry.map_key
+            yield entry.value
+    elif kind == "comprehension_expr":
+        loop = expr.comprehension_expr
+        yield from (loop.iter_range, loop.accu_init, loop.loop_condition, loop.loop_step, loop.result)
+
+
+def conjuncts(expr: Any) -> Iterator[Any]:
+    """The parts that must all hold, from the left to the right: ``a`` and ``b`` of ``a && b``."""
+    if expr.call_expr.function == "_&&_":
+        for part in expr.call_expr.args:
+            yield from conjuncts(part)
+    else:
+        yield expr
+
+
+def serialize_conjunction(checked: Any, parts: Sequence[Any]) -> bytes:
+    """Parts of a tree, all of which must hold, as ``cel_expr_python``'s ``Env.deserialize()`` takes them."""
+    alone = type(checked)()
+    alone.CopyFrom(checked)
+    alone.expr.CopyFrom(parts[0])
+    free = max(entry.key for entry in checked.type_map) + 1
+    for number, part in enumerate(parts[1:], free):
+        both = type(checked.expr)(id=number)
+        both.call_expr.function = "_&&_"
+        both.call_expr.args.extend((alone.expr, part))
+        alone.expr.CopyFrom(both)
+        alone.reference_map.add(key=number).value.overload_id.append("logical_and")
+        alone.type_map.add(key=number).value.primitive = _BOOL
+    return any_pb2.Any(type_url=_CHECKED_URL, value=alone.SerializeToString()).SerializeToString()
+
+
+def enum_values_in(checked: Any) -> dict[int, int]:
+    """The numbers that names of enum values in a tree stand for, by the node's id."""
+    return {
+        entry.key: entry.value.value.int64_value
+        for entry in checked.reference_map
+        if entry.value.value.HasField("int64_value")
+    }
 
 
 def is_text(kind: Any | None) -> bool:

@@ -2,7 +2,7 @@
 
 A rule reaches us as an option of a message or field. CEL is type-checked and its cost is bounded first;
 only what passed is given to protovalidate, which evaluates it. Imports the ``cel_*`` and ``rule_*``
-modules, ``regex_cost`` and ``errors`` of the registry.
+modules, ``pattern_cost`` and ``errors`` of the registry.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from cel_expr_python import cel
@@ -21,8 +20,7 @@ from registry.rules.cel_guard import check_cost
 from registry.rules.cel_library import environment
 from registry.rules.cel_syntax import MalformedTree, constants_in, parse_checked
 from registry.rules.options import RuleOptions
-from registry.rules.regex_cost import FEW_PLACES, steps_a_character
-from registry.rules.regex_syntax import UnreadablePattern
+from registry.rules.pattern_cost import pattern_steps
 from registry.rules.trial import compile_problems, run_problems
 from registry.rules.types import PREDEFINED_THIS, field_type, map_entry, message_type, value_type
 
@@ -170,7 +168,7 @@ def _costs(rules: Any) -> Iterator[str]:
             yield f"{field.name} lists {len(held):,} values; the limit is {VALUES_LISTED:,}"
         elif field.name == "pattern":
             try:
-                _pattern_steps(value)
+                pattern_steps(value)
             except Unbounded as error:
                 yield str(error)
         elif field.message_type is not None:
@@ -208,7 +206,7 @@ class _Compiler:
     def _compiled_problem(self, rule: CelRule) -> str:
         compiled = self._environment(rule.variables).compile(rule.expression)
         checked = parse_checked(compiled.serialize())
-        check_cost(checked, _pattern_steps)
+        check_cost(checked, pattern_steps)
         if compiled.return_type().name() not in _VERDICTS:
             return f"the CEL expression must give a bool or a string, not {compiled.return_type().name()}"
         constants = constants_in(checked)
@@ -221,23 +219,3 @@ class _Compiler:
         if key not in self._environments:
             self._environments[key] = environment(self._pool, variables)
         return self._environments[key]
-
-
-def _pattern_steps(pattern: str) -> float:
-    """The steps that the pattern takes for each character of a text.
-
-    Raises:
-        Unbounded: It takes too many, or can't be read.
-    """
-    if len(pattern) > EXPRESSION_BYTES:
-        raise Unbounded(f"the pattern has {len(pattern):,} characters; the limit is {EXPRESSION_BYTES:,}")
-    try:
-        steps = steps_a_character(pattern)
-    except UnreadablePattern as error:
-        raise Unbounded(f"the pattern can't be read: {error}") from error
-    if steps == inf:
-        raise Unbounded(
-            f"the pattern has more than {FEW_PLACES} places that a text may be at together: "
-            f"anchor it with ^, or lower its repetition counts"
-        )
-    return steps

@@ -19,6 +19,7 @@ class WarningKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WARNING_KIND_LEASE_EXPIRED: _ClassVar[WarningKind]
     WARNING_KIND_GROUP_STALLED: _ClassVar[WarningKind]
     WARNING_KIND_GROUP_MOVED: _ClassVar[WarningKind]
+    WARNING_KIND_DATA_WITHHELD: _ClassVar[WarningKind]
 
 class GapCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -30,6 +31,7 @@ WARNING_KIND_FILTER_FAILED: WarningKind
 WARNING_KIND_LEASE_EXPIRED: WarningKind
 WARNING_KIND_GROUP_STALLED: WarningKind
 WARNING_KIND_GROUP_MOVED: WarningKind
+WARNING_KIND_DATA_WITHHELD: WarningKind
 GAP_CAUSE_UNSPECIFIED: GapCause
 GAP_CAUSE_RETENTION: GapCause
 GAP_CAUSE_INCOMPATIBLE_VERSION: GapCause

@@ -145,6 +145,8 @@ def describe_surroundings(outcome: Outcome) -> Iterator[tuple[str, str]]:
             yield label, f"{'event type' if len(types) == 1 else 'event types'} {', '.join(types)}"
     for reader in report.readers:
         yield "reader", describe_reader(reader)
+    for affected in report.filters:
+        yield "filter", describe_filter(affected)
     if report.blocked_by_readers:
         yield "refused", "while these readers are alive: the subject blocks on readers"
     if report.topics_in_need:
@@ -161,6 +163,12 @@ def describe_reader(affected: pb.AffectedReader) -> str:
     state = "alive" if reader.alive else "not seen lately"
     what = f": {'; '.join(affected.findings)}" if affected.findings else ""
     return f"{reader.client_name} (built with version {reader.version}, {state}) would break{what}"
+
+
+def describe_filter(affected: schema_service_pb2.AffectedFilter) -> str:
+    """Answers a live filter that does not compile with the schema, and why."""
+    whose = f"group {affected.group}" if affected.group else affected.client_name or "a subscription"
+    return f"of {whose} would get no {affected.type} of the new version: `{cut(affected.filter)}`: {affected.error}"
 
 
 def describe_audiences(finding: pb.Finding) -> str:

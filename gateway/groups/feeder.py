@@ -1,0 +1,221 @@
+"""Reading the log for one group: on from its position, and again for keys that are behind.
+
+Reads only while there are members and the state wants more. Imports nothing of gRPC or of the stubs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from gateway import wire
+from gateway.frames import Gap, Subscribing
+from gateway.gaps import Gaps
+from gateway.groups.values import Ordering
+from registry.errors import TidegateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gateway.groups.payloads import Payloads
+    from gateway.groups.sieving import GroupSieve
+    from gateway.groups.state import GroupState
+    from gateway.log import EventLog, Page, StoredBatch
+    from gateway.selection import Selection
+    from gateway.sieves import Failures
+
+PAGE_BYTES: Final = 1024 * 1024
+"""How much is read at once, besides a batch that is larger by itself."""
+SWEEPS: Final = 3
+"""How many pages are read again for keys that are behind, for each one that is read on."""
+PATIENCE: Final = 1.0
+"""How long to wait at the head before the position moves past what others published."""
+RETRY_SECONDS: Final = 1.0
+"""How long to wait before a log that can't be read is tried again."""
+_NANOS: Final = 1_000_000_000
+
+_log = structlog.get_logger("tidegate.groups")
+
+
+class Feeder:
+    """Gives a group's state what it wants of the log.
+
+    Attributes:
+        at_head: Whether the group has read all that there is.
+        read_time: When what was read last was appended, in ns; the present, at the head.
+        ordinal: The ordinal of the last batch that was read.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        state: GroupState,
+        payloads: Payloads,
+        *,
+        stirred: Callable[[], None],
+        lost: Callable[[Gap], None],
+        failed: Callable[[Failures], None],
+    ) -> None:
+        """Takes who is told that the state changed, what retention removed, and where the filter failed."""
+        self._log = log
+        self._state = state
+        self._payloads = payloads
+        self._stirred = stirred
+        self._lost = lost
+        self._failed = failed
+        self._wanted = asyncio.Event()
+        self._reading: asyncio.Future[Page] | None = None
+        self._gaps: Gaps | None = None
+        self._turn = 0
+        self.fresh = False
+        """Whether the group is new: what was removed before it was made is no loss of its."""
+        self.at_head = False
+        self.read_time = 0
+        self.ordinal = 0
+        self.selection: Selection
+        self.sieve: GroupSieve
+
+    def want(self) -> None:
+        """Has it look whether the state wants more."""
+        self._wanted.set()
+        if self._reading is not None and self.at_head and self._state.sweep_from() is not None:
+            self._reading.cancel()
+
+    def interrupt(self) -> None:
+        """Ends a wait at the head: the position, or what is selected, is another now."""
+        self._gaps = None
+        self.at_head = False
+        if self._reading is not None:
+            self._reading.cancel()
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Reads whenever the state wants more, until cancelled; a failing log is tried again."""
+        while True:
+            try:
+                await self._step()
+            except TidegateError as error:
+                _log.warning("a group can't read on; trying again", error=str(error), **error.facts())
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:  # noqa: BLE001 - whatever it is, it must not end the reading for good
+                _log.exception("a group can't read on; trying again")
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _step(self) -> None:
+        sweep = self._state.sweep_from()
+        room = self._state.room()
+        self._turn = (self._turn + 1) % (SWEEPS + 1)
+        if sweep is not None and (not room or self._turn or self.at_head):
+            await self._sweep(sweep)
+        elif room:
+            await self._read_on(wait=sweep is None)
+        else:
+            self._wanted.clear()
+            if not self._state.room() and self._state.sweep_from() is None:
+                await self._wanted.wait()
+
+    async def _read_on(self, *, wait: bool) -> None:
+        position = self._state.position
+        page = await self._page(position, wait=wait)
+        if page is None or position != self._state.position:
+            return
+        await self._look_for_gap(position, page)
+        batches = [batch for batch in page.batches if batch.last_sequence > position]
+        sieve = self.sieve
+        await sieve.prepare(batches)
+        if position != self._state.position or sieve is not self.sieve:  # moved or changed meanwhile
+            return
+        self._payloads.keep(batches)
+        self._offer(batches, position)
+        if failures := sieve.take_failures():
+            self._failed(failures)
+        self._state.advance(page.through)
+        self._note(page)
+        self._stirred()
+
+    async def _page(self, position: int, *, wait: bool) -> Page | None:
+        """Reads on, waiting at the head; answers None if that was interrupted."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE if wait and self.at_head else 0.0
+        reading = asyncio.ensure_future(
+            self._log.read(self.selection, position, max_bytes=PAGE_BYTES, deadline=deadline)
+        )
+        self._reading = reading
+        try:
+            await asyncio.wait((reading,))
+        except asyncio.CancelledError:
+            reading.cancel()
+            raise
+        finally:
+            self._reading = None
+        return None if reading.cancelled() else reading.result()
+
+    def _offer(self, batches: Sequence[StoredBatch], position: int) -> None:
+        """Offers what passes of some batches behind a position: as spans, where no keys matter."""
+        by_key = self._state.settings.ordering is Ordering.BY_KEY
+        for batch in batches:
+            matches = self.sieve.matches(batch)
+            if matches is None and not by_key:
+                self._state.offer_spans(((max(batch.first_sequence, position + 1), batch.last_sequence),))
+            else:
+                self._state.offer(self._keyed(batch, matches, position, by_key=by_key))
+
+    def _keyed(
+        self, batch: StoredBatch, matches: Sequence[int] | None, position: int, *, by_key: bool
+    ) -> list[tuple[int, str]]:
+        first = batch.first_sequence
+        begin = max(0, position + 1 - first)
+        if matches is None:
+            matches = range(begin, batch.count)
+        elif begin:
+            matches = [index for index in matches if index >= begin]
+        if not by_key:
+            return [(first + index, "") for index in matches]
+        events = self._payloads.split(batch).events
+        keys = wire.event_keys([events[index] for index in matches])
+        return [(first + index, key) for index, key in zip(matches, keys, strict=True)]
+
+    async def _sweep(self, after: int) -> None:
+        page = await self._log.read(self.selection, after, max_bytes=PAGE_BYTES, deadline=0.0)
+        sieve = self.sieve
+        await sieve.prepare(page.batches)
+        sieve.take_failures()  # which were told when they were read first
+        if self._state.sweep_from() != after or sieve is not self.sieve:  # moved or changed meanwhile
+            return
+        self._payloads.keep(page.batches)
+        events = [
+            event
+            for batch in page.batches
+            for event in self._keyed(batch, self.sieve.matches(batch), after, by_key=True)
+        ]
+        self._state.sweep(events, page.through)
+        self._stirred()
+
+    async def _look_for_gap(self, position: int, page: Page) -> None:
+        if self._gaps is None:
+            wanted = Subscribing((), earliest=self.fresh, from_sequence=None if self.fresh else position + 1)
+            self._gaps = Gaps(wanted, await self._log.bounds(self.selection))
+            self.fresh = False
+        if not self._gaps.possible(position, page.trimmed):
+            return
+        gap = self._gaps.find(position, await self._log.bounds(self.selection))
+        if gap is not None:
+            self._state.note_lost(gap.last_sequence)
+            self._lost(gap)
+
+    def _note(self, page: Page) -> None:
+        self.at_head = page.through >= page.head
+        self.ordinal = page.ordinal
+        if self.at_head:
+            self.read_time = time.time_ns()
+        elif page.batches:
+            self.read_time = page.batches[-1].append_time
+
+    async def close(self, running: asyncio.Task[None]) -> None:
+        """Ends ``run``."""
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running

@@ -1,0 +1,242 @@
+"""The stream of one member of a group: what it is given, as frames.
+
+A member takes when its last frame has left: what it can't take nobody holds for it. Imports nothing of gRPC
+or of the generated stubs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from gateway import wire
+from gateway.errors import GroupNotFound
+from gateway.frames import CaughtUp, DrainingFrame, Heartbeat, Opened, WarningFrame, WarningKind
+from gateway.groups.values import Settlement, Verb
+from gateway.sifting import warning_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Sequence
+
+    from gateway.frames import Frame, Gap, Subscribing
+    from gateway.groups.payloads import Piece
+    from gateway.groups.runtime import GroupRuntime
+    from gateway.groups.state import Delivery, Expired
+    from gateway.reader_guard import ReaderGuard
+    from gateway.sieves import Failures, Sieve
+
+FRAME_BYTES: Final = 512 * 1024
+"""How large a frame of several entries becomes; a larger entry is a frame of its own."""
+TAKEN_AT_ONCE: Final = 10_000
+"""How many events a member takes before its frames are made."""
+RECONNECT_AFTER: Final = 1.0
+"""How long members of a stopping gateway are told to wait, in seconds."""
+_NANOS: Final = 1_000_000_000
+
+
+class MemberStream:
+    """One member's stream. Its frames are taken once, by one task.
+
+    Attributes:
+        id: Names the member.
+        asked_at: Since when it has not looked what there is to take, by the loop's time; 0 if it has.
+    """
+
+    def __init__(
+        self,
+        runtime: GroupRuntime,
+        member_id: str,
+        wanted: Subscribing,
+        guard: ReaderGuard | None,
+        projection: Sieve | None,
+    ) -> None:
+        self.id = member_id
+        self.asked_at = 0.0
+        self._projection = projection
+        self._failures: Failures | None = None
+        self._quiet_until = 0.0
+        self._runtime = runtime
+        self._wanted = wanted
+        self._guard = guard
+        self._woken = asyncio.Event()
+        self._notices: deque[Gap | WarningFrame] = deque(maxlen=100)
+        self._told_stalled = False
+        self._told_settled = False
+        self._draining = False
+        self._deleted = False
+
+    def wake(self) -> None:
+        """Has it look whether there is something to take."""
+        self._woken.set()
+        self.asked_at = self.asked_at or asyncio.get_running_loop().time()
+
+    def tell(self, notice: Gap | WarningFrame) -> None:
+        """Has it send a notice, between two frames of events."""
+        self._notices.append(notice)
+        self._woken.set()
+
+    def tell_expired(self, expired: Expired) -> None:
+        """Has it say that events were taken from it."""
+        first, last = expired.spans[0][0], expired.spans[-1][1]
+        events = sum(end - begin + 1 for begin, end in expired.spans)
+        self.tell(
+            WarningFrame(
+                WarningKind.LEASE_EXPIRED,
+                f"leases ended: {events:,} events were taken from this member, and it gets no more until it "
+                f"acknowledges something. Acknowledge sooner, extend the lease of what takes longer, or make "
+                f"the group's lease longer",
+                events,
+                first,
+                last,
+            )
+        )
+
+    def tell_failed(self, failures: Failures) -> None:
+        """Has it say, when it is time, that the group's filter failed on events."""
+        self._failures = self._failures.joined(failures) if self._failures else failures
+        self._woken.set()
+
+    def drain(self) -> None:
+        """Ends the stream: the gateway stops."""
+        self._draining = True
+        self._woken.set()
+
+    def end_deleted(self) -> None:
+        """Ends the stream: the group is gone."""
+        self._deleted = True
+        self._woken.set()
+
+    async def frames(self) -> AsyncGenerator[Frame, None]:
+        """Answers the frames, until the stream is closed, the gateway drains, or the group is deleted.
+
+        Raises:
+            GroupNotFound: The group was deleted.
+        """
+        state, interval = self._runtime.state, self._wanted.heartbeat
+        loop = asyncio.get_running_loop()
+        yield Opened(
+            state.position,
+            await self._runtime.head(),
+            interval,
+            self.id,
+            state.settings.lease,
+            state.most_in_flight(self.id),
+        )
+        beat = loop.time() + interval
+        while not (self._draining or self._deleted):
+            self._woken.clear()
+            self.asked_at = 0.0
+            for notice in (*self._take_notices(), *self._warnings(loop.time())):
+                yield notice
+            if loop.time() >= beat:
+                yield await self._heartbeat()
+                beat = loop.time() + interval
+            deliveries = state.take(self.id, self._runtime.now(), TAKEN_AT_ONCE)
+            for delivery in deliveries:
+                async for frame in self._deliver(delivery):
+                    yield frame
+            self._runtime.stir()
+            if not deliveries:
+                if self._has_caught_up():
+                    yield CaughtUp(state.position)
+                await self._wait(beat)
+        for warning in self._warnings(loop.time(), last=True):
+            yield warning
+        if self._deleted:
+            raise GroupNotFound(self._runtime.definition.name)
+        yield DrainingFrame(state.position, RECONNECT_AFTER)
+
+    async def _wait(self, beat: float) -> None:
+        """Waits until it is woken or a heartbeat is due."""
+        timer = asyncio.get_running_loop().call_at(beat, self._woken.set)
+        try:
+            await self._woken.wait()
+        finally:
+            timer.cancel()
+
+    async def _deliver(self, delivery: Delivery) -> AsyncGenerator[Frame, None]:
+        """Answers the frames of what the member was given; what the log lacks is lost, and is told."""
+        pieces, lost = await self._runtime.payloads.find(self._runtime.selection, delivery.spans)
+        if lost:
+            self._runtime.lose(self.id, delivery.epoch, lost)
+        if self._guard:
+            pieces = await self._readable(self._guard, pieces, delivery.epoch)
+        entries: list[bytes] = []
+        size = 0
+        async for entry in self._entries(pieces):
+            if entries and size + len(entry) > FRAME_BYTES:
+                yield wire.leased_frame(entries, delivery.epoch, delivery.attempt)
+                entries, size = [], 0
+            entries.append(entry)
+            size += len(entry)
+        if entries:
+            yield wire.leased_frame(entries, delivery.epoch, delivery.attempt)
+
+    async def _entries(self, pieces: Sequence[Piece]) -> AsyncGenerator[bytes, None]:
+        """Answers the finished entries of some events, in the form that the member asked for."""
+        if self._projection is None:
+            for piece in pieces:
+                yield self._runtime.payloads.entry(piece)
+            return
+        for piece in pieces:
+            await self._projection.prepare((piece.batch,))
+            async for made in self._projection.some(piece.batch, piece.indexes):
+                yield made.entry
+
+    async def _readable(self, guard: ReaderGuard, pieces: list[Piece], epoch: int) -> list[Piece]:
+        """Answers what the member can read; the rest failed, and others may try it."""
+        await guard.judge([piece.batch for piece in pieces])
+        readable = [piece for piece in pieces if guard.can_read(piece.batch)]
+        for piece in pieces:
+            if not guard.can_read(piece.batch):
+                first = piece.batch.first_sequence
+                spans = tuple((first + index, first + index) for index in piece.indexes)
+                reason = (
+                    f"INCOMPATIBLE_VERSION: a {piece.batch.type} of schema version "
+                    f"{piece.batch.schema_version} can't be read as the version that the member has"
+                )
+                self._runtime.settle(self.id, [Settlement(epoch, Verb.NACK, spans, reason=reason)])
+        return readable
+
+    def _take_notices(self) -> Iterator[Gap | WarningFrame]:
+        while self._notices:
+            yield self._notices.popleft()
+        stalled = self._runtime.state.stalled
+        if stalled and not self._told_stalled:
+            yield WarningFrame(WarningKind.GROUP_STALLED, f"the group delivers nothing: {stalled}")
+        self._told_stalled = bool(stalled)
+
+    def _warnings(self, now: float, *, last: bool = False) -> Iterator[WarningFrame]:
+        """Answers what there is to warn of: once in a heartbeat interval, and ``last`` all that there is."""
+        if now < self._quiet_until and not last:
+            return
+        failures, self._failures = self._failures, None
+        withheld = self._projection.take_withheld() if self._projection else None
+        if failures or withheld:
+            self._quiet_until = now + self._wanted.heartbeat
+        if failures:
+            yield warning_of(WarningKind.FILTER_FAILED, failures)
+        if withheld:
+            yield warning_of(WarningKind.DATA_WITHHELD, withheld)
+
+    def _has_caught_up(self) -> bool:
+        """Tells, once each time, that all that was in the log is settled."""
+        settled = self._runtime.is_settled
+        news = settled and not self._told_settled
+        self._told_settled = settled
+        return news
+
+    async def _heartbeat(self) -> Heartbeat:
+        state = self._runtime.state
+        head, ordinal, since = await self._runtime.standing()
+        now = time.time_ns()
+        behind = state.position < head
+        return Heartbeat(
+            state.position,
+            head,
+            max(0.0, (now - since) / _NANOS) if behind and since else 0.0,
+            ordinal if behind else 0,
+            now,
+        )

@@ -1,0 +1,136 @@
+"""The bytes of a group's events: found by sequence, in memory or in the log, and made frames.
+
+What the group reads from the log stays here for a while, up to ``KEPT_BYTES``; what is asked for later is
+read again. Imports nothing of gRPC or of the generated stubs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from gateway import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.groups.values import Span
+    from gateway.log import EventLog, StoredBatch
+    from gateway.selection import Selection
+
+KEPT_BYTES: Final = 64 * 1024 * 1024
+"""How many bytes of batches a group keeps."""
+READ_BYTES: Final = 256 * 1024
+"""How much is read at once of what is not kept any more."""
+SPLIT_KEPT: Final = 64
+"""How many batches are kept taken apart."""
+
+
+class Piece(NamedTuple):
+    """Some events of a batch, by their rising indexes."""
+
+    batch: StoredBatch
+    indexes: Sequence[int]
+
+
+class Payloads:
+    """The batches that a group has read lately, by sequence."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._batches: OrderedDict[int, StoredBatch] = OrderedDict()
+        self._firsts: list[int] = []
+        self._bytes = 0
+        self._split: OrderedDict[int, wire.OpenEntry] = OrderedDict()
+
+    def keep(self, batches: Sequence[StoredBatch]) -> None:
+        """Keeps batches, and lets go of those that were not asked for the longest."""
+        for batch in batches:
+            if batch.first_sequence in self._batches:
+                self._batches.move_to_end(batch.first_sequence)
+                continue
+            self._batches[batch.first_sequence] = batch
+            if self._firsts and batch.first_sequence < self._firsts[-1]:
+                insort(self._firsts, batch.first_sequence)
+            else:
+                self._firsts.append(batch.first_sequence)
+            self._bytes += len(batch.entry)
+        while self._bytes > KEPT_BYTES and len(self._batches) > 1:
+            first, batch = self._batches.popitem(last=False)
+            del self._firsts[bisect_left(self._firsts, first)]
+            self._bytes -= len(batch.entry)
+            self._split.pop(first, None)
+
+    def clear(self) -> None:
+        """Lets go of all of them."""
+        self._batches.clear()
+        self._split.clear()
+        self._firsts, self._bytes = [], 0
+
+    def split(self, batch: StoredBatch) -> wire.OpenEntry:
+        """Answers a batch taken apart."""
+        split = self._split.get(batch.first_sequence)
+        if split is None:
+            split = self._split[batch.first_sequence] = wire.OpenEntry(batch.entry)
+            if len(self._split) > SPLIT_KEPT:
+                self._split.popitem(last=False)
+        return split
+
+    def entry(self, piece: Piece) -> bytes:
+        """Answers the finished entry of some events of a batch."""
+        if len(piece.indexes) == piece.batch.count:
+            return piece.batch.entry
+        return self.split(piece.batch).pick(piece.indexes)
+
+    async def find(self, selection: Selection, spans: Sequence[Span]) -> tuple[list[Piece], list[Span]]:
+        """Answers the events of some spans, which rise, and what of them the log does not have any more.
+
+        Raises:
+            StorageFailed: The log can't be read.
+        """
+        pieces: list[Piece] = []
+        lost: list[Span] = []
+        begin = end = 0
+        indexes: list[int] = []
+        for first, last in spans:
+            if begin <= first and last <= end:  # of the same batch as the one before: most are
+                indexes.extend(range(first - begin, last - begin + 1))
+                continue
+            at = first
+            while at <= last:
+                batch = self._kept(at) or await self._read(selection, at)
+                if batch is None or batch.first_sequence > last:
+                    lost.append((at, last))
+                    break
+                begin, end = batch.first_sequence, batch.last_sequence
+                if begin > at:
+                    lost.append((at, begin - 1))
+                    at = begin
+                if not pieces or pieces[-1].batch.first_sequence != begin:
+                    pieces.append(Piece(batch, indexes := []))
+                indexes.extend(range(at - begin, min(last, end) - begin + 1))
+                at = end + 1
+        return pieces, lost
+
+    def _kept(self, sequence: int) -> StoredBatch | None:
+        place = bisect_right(self._firsts, sequence) - 1
+        if place < 0:
+            return None
+        batch = self._batches[self._firsts[place]]
+        if batch.last_sequence < sequence:
+            return None
+        self._batches.move_to_end(batch.first_sequence)
+        return batch
+
+    async def _read(self, selection: Selection, sequence: int) -> StoredBatch | None:
+        """Answers the first batch of the log that ends at a sequence or behind it; keeps what comes along."""
+        after = sequence - 1
+        while True:
+            page = await self._log.read(selection, after, max_bytes=READ_BYTES, deadline=0.0)
+            if page.batches:
+                self.keep(page.batches)
+                return page.batches[0]
+            if page.through >= page.head:
+                return None
+            after = page.through

@@ -1,0 +1,120 @@
+"""What of a group's progress changed since it was last written down. Plain state, no rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.groups.values import Changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.groups.keys import Keys
+    from gateway.groups.loose import Loose
+    from gateway.groups.runs import Run
+    from gateway.groups.values import Dead
+
+
+class Tracking:
+    """Notes what is touched, and makes ``Changes`` of it.
+
+    Knows what is stored, so that what came and went between two writes costs none.
+    """
+
+    def __init__(
+        self, keys: Iterable[str] = (), failed: Iterable[int] = (), parked: Iterable[str] = ()
+    ) -> None:
+        """Begins with what is stored: keys, first sequences of failed events, and parked keys."""
+        self._stored_keys = set(keys)
+        self._stored_failed = set(failed)
+        self._stored_parked = set(parked)
+        self.keys: set[str] = set()
+        """Keys that were touched."""
+        self.failed: dict[int, Run | None] = {}
+        """Failed events that were touched, by first sequence; None for those that are none any more."""
+        self.parked: set[str] = set()
+        """Keys that were parked or released."""
+        self.loose = False
+        """Whether events without an order were touched."""
+        self.moved = False
+        """Whether the position, or what was lost, was."""
+        self.dead: list[Dead] = []
+        self.revived: list[int] = []
+        self._forget = False
+        self._revived_above: int | None = None
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether anything changed."""
+        return bool(
+            self.moved or self.loose or self.keys or self.failed or self.parked or self.dead or self.revived
+        )
+
+    def revive(self, sequence: int) -> None:
+        """Notes that a dead letter is none any more, also one that was not written down yet."""
+        self.dead = [dead for dead in self.dead if dead.sequence != sequence]
+        self.revived.append(sequence)
+
+    def forget_all(self, position: int) -> None:
+        """Notes that all keys and failed events are forgotten, and all dead letters above a position."""
+        self._stored_keys, self._stored_failed, self._stored_parked = set(), set(), set()
+        self.keys, self.parked, self.failed = set(), set(), {}
+        self.dead = [dead for dead in self.dead if dead.sequence <= position]
+        self.revived = [sequence for sequence in self.revived if sequence <= position]
+        self._forget = True
+        above = self._revived_above
+        self._revived_above = position if above is None else min(position, above)
+        self.loose = self.moved = True
+
+    def take(self, position: int, lost_through: int, keys: Keys, loose: Loose) -> Changes:
+        """Answers what changed, and begins anew."""
+        changes = Changes(
+            position,
+            lost_through,
+            forget=self._forget,
+            loose=tuple(loose.spans()) if self.loose else None,
+            dead=self.dead,
+            revived=self.revived,
+            revived_above=self._revived_above,
+        )
+        self._take_keys(keys, changes)
+        self._take_failed(changes)
+        self._take_parked(keys, changes)
+        self._forget, self._revived_above = False, None
+        self.keys, self.parked, self.failed = set(), set(), {}
+        self.dead, self.revived = [], []
+        self.loose = self.moved = False
+        return changes
+
+    def _take_keys(self, keys: Keys, changes: Changes) -> None:
+        stored = self._stored_keys
+        for name in self.keys:
+            key = keys.get(name)
+            first = key.first_unsettled if key else None
+            if first is not None:
+                changes.keys[name] = first
+                stored.add(name)
+            elif name in stored:
+                changes.keys[name] = None
+                stored.discard(name)
+
+    def _take_failed(self, changes: Changes) -> None:
+        stored = self._stored_failed
+        for first, run in self.failed.items():
+            if run is not None:
+                changes.failed[first] = run.as_failed()
+                stored.add(first)
+            elif first in stored:
+                changes.failed[first] = None
+                stored.discard(first)
+
+    def _take_parked(self, keys: Keys, changes: Changes) -> None:
+        stored = self._stored_parked
+        for name in self.parked:
+            key = keys.parked.get(name)
+            if key is not None:
+                changes.parked[name] = key.parked
+                stored.add(name)
+            elif name in stored:
+                changes.parked[name] = None
+                stored.discard(name)
