@@ -154,7 +154,8 @@ class _Replay:
         pending = Pending(self._target)
         with _progress(self._outcome) as show:
             async for page in self._client.read_events(**wanted).pages():
-                for batch in page.batches:
+                # A pattern may match the target, too: what stands there is not replayed into itself.
+                for batch in (each for each in page.batches if each.topic != self._target):
                     for event in batch:
                         pending = await self._take(pending, batch, event, began)
                         show(event.sequence, page.head_sequence)
@@ -166,11 +167,11 @@ class _Replay:
         if event.sequence in self._replayed:
             self._outcome.left_out += 1
             return pending
-        wait = began + self._pace.next_due(batch.append_time) - self._loop.time()
-        if wait > 0 or pending.is_full:
+        due = began + self._pace.next_due(batch.append_time)
+        if due > self._loop.time() or pending.is_full:
             await self._publish(pending)
             pending = Pending(self._target)
-            await asyncio.sleep(max(0.0, began + wait - began))
+            await asyncio.sleep(due - self._loop.time())
         pending.add(batch, event)
         return pending
 
