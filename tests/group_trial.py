@@ -12,7 +12,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.groups.state import Bounds, GroupState
+from gateway.groups.bounds import Bounds
+from gateway.groups.state import GroupState
 from gateway.groups.values import Ordering, Progress, Settings, Settlement, Verb
 from tests.group_model import Model, Place
 
