@@ -79,16 +79,22 @@ class Subscriber:
         selection = self._selection(wanted)
         sieve = await self._sieves.make(wanted.sieve, holder=Holder(client_name=wanted.client_name))
         with closing(sieve) if sieve else nullcontext():
-            async with aclosing(self._subscribe(wanted, selection, sieve)) as frames:
-                async for frame in frames:
-                    yield frame
+            readers = self._readers.find(wanted, await self._types(wanted))
+            subscription = await self._cursor(wanted, selection, sieve)
+            self._open.add(subscription)
+            try:
+                if self._draining:
+                    subscription.drain()
+                async with aclosing(subscription.frames()) as frames:
+                    with self._readers.reading(readers):
+                        async for frame in frames:
+                            yield frame
+            finally:
+                self._open.discard(subscription)
 
-    async def _subscribe(
-        self, wanted: Subscribing, selection: Selection, sieve: Sieve | None
-    ) -> AsyncGenerator[Frame, None]:
-        readers = self._readers.find(wanted, await self._types(wanted))
-        # No name holds the bounds here: there may be thousands, and this frame lives as long as the stream.
-        subscription = Subscription(
+    async def _cursor(self, wanted: Subscribing, selection: Selection, sieve: Sieve | None) -> Subscription:
+        """Opens a cursor. Nothing else keeps the bounds: of thousands of topics, as long as a stream lives."""
+        return Subscription(
             self._log,
             self._topics,
             selection,
@@ -97,16 +103,6 @@ class Subscriber:
             guard=self._guard(wanted, sieve.pinned if sieve else {}),
             sifting=Sifting(sieve, wanted.heartbeat, FRAME_BYTES) if sieve else None,
         )
-        self._open.add(subscription)
-        try:
-            if self._draining:
-                subscription.drain()
-            async with aclosing(subscription.frames()) as frames:
-                with self._readers.reading(readers):
-                    async for frame in frames:
-                        yield frame
-        finally:
-            self._open.discard(subscription)
 
     def drain(self) -> None:
         """Ends all subscriptions, each with a ``DrainingFrame`` behind what it is sending."""

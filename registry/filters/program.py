@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _COLUMN_SLICE: Final = 1024
 _CEL_SLICE: Final = 16
 """How many events are decided between two turns of others."""
+_CEL_BYTES: Final = 16 * 1024
+"""About how many bytes of events CEL decides between two turns: it may walk them a hundred times."""
 _REASON: Final = 300
 _STATUS: Final = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]\s*$")
 
@@ -164,13 +166,18 @@ class _Stage:
         parsed = self._message.batch.FromString(_picked(batch, indexes))
         yield
         left: list[int] = []
-        size = _CEL_SLICE if self._rest else _COLUMN_SLICE
+        size = self._slice(batch)
         for begin in range(0, len(indexes), size):
             events, some = parsed.events[begin : begin + size], indexes[begin : begin + size]
             _fill(events, some, self._fields, batch, parsed.source)
             left += self._decide(events, some, failed)
             yield
         return left
+
+    def _slice(self, batch: Batch) -> int:
+        if self._rest is None:
+            return _COLUMN_SLICE
+        return max(1, min(_CEL_SLICE, _CEL_BYTES * batch.count // len(batch.data)))
 
     def _decide(self, events: Sequence[Any], indexes: Sequence[int], failed: dict[int, str]) -> Iterable[int]:
         for condition in self._conditions:
