@@ -93,7 +93,7 @@ class Subscriber:
                 self._open.discard(subscription)
 
     async def _cursor(self, wanted: Subscribing, selection: Selection, sieve: Sieve | None) -> Subscription:
-        """Opens a cursor. Nothing else keeps the bounds: of thousands of topics, as long as a stream lives."""
+        """Opens a cursor. Nobody else keeps the bounds, which may be of thousands of topics."""
         return Subscription(
             self._log,
             self._topics,
