@@ -85,7 +85,13 @@ class EventPages:
         selection = choose(self._topics, reading.topics, reading.types, self._limits.max_subscription_topics)
         _require_range(reading)
         async with self._turns:
-            return await self._page(reading, selection, PlainSieve())
+            return await self._page(reading, selection, self._sieve(reading))
+
+    def _sieve(self, reading: Reading) -> Sieve:
+        for name in ("filter", "type_filters", "read_mask", "as_json", "schema_version"):
+            if getattr(reading, name):
+                raise InvalidRequest(name, "can't be set yet; leave it out")
+        return PlainSieve()
 
     async def _page(self, reading: Reading, selection: Selection, sieve: Sieve) -> EventPage:
         if reading.page_token:

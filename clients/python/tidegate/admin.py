@@ -35,6 +35,7 @@ class AsyncAdmin(AsyncSchemaAdmin, AsyncSubjectAdmin):
         unknown_fields: UnknownFields = "reject",
         retain_age: timedelta | None = None,
         retain_bytes: int | None = None,
+        index_keys: bool = False,
     ) -> topic_pb2.Topic:
         """Makes a topic.
 
@@ -45,12 +46,18 @@ class AsyncAdmin(AsyncSchemaAdmin, AsyncSubjectAdmin):
             unknown_fields: What happens to events with fields that their schema version doesn't know.
             retain_age: How long events are kept; for ever, if None.
             retain_bytes: How many bytes of events are kept; all, if None.
+            index_keys: Whether to keep an index of keys: the history of a key is then read quickly, and
+                ``publish`` can expect where a key stands.
 
         Raises:
             TopicAlreadyExists, SubjectNotFound, EventTypeNotFound, InvalidRequest: As they say.
         """
         topic = topic_pb2.Topic(
-            name=name, subject=subject, types=types, unknown_fields=_unknown_fields(unknown_fields)
+            name=name,
+            subject=subject,
+            types=types,
+            unknown_fields=_unknown_fields(unknown_fields),
+            index_keys=index_keys,
         )
         _retain(topic, retain_age, retain_bytes)
         request = topic_service_pb2.CreateTopicRequest(topic=topic)
@@ -88,6 +95,7 @@ class AsyncAdmin(AsyncSchemaAdmin, AsyncSubjectAdmin):
         unknown_fields: UnknownFields | Unchanged = UNCHANGED,
         retain_age: timedelta | Unchanged | None = UNCHANGED,
         retain_bytes: int | Unchanged | None = UNCHANGED,
+        index_keys: bool | Unchanged = UNCHANGED,
         etag: str = "",
     ) -> topic_pb2.Topic:
         """Changes what is given of a topic, from the next publish on; None takes a limit away.
@@ -110,6 +118,9 @@ class AsyncAdmin(AsyncSchemaAdmin, AsyncSubjectAdmin):
         if not isinstance(retain_bytes, Unchanged):
             _retain(topic, None, retain_bytes)
             mask.paths.append("retention.max_bytes")
+        if not isinstance(index_keys, Unchanged):
+            topic.index_keys = index_keys
+            mask.paths.append("index_keys")
         request = topic_service_pb2.UpdateTopicRequest(topic=topic, update_mask=mask)
         answer = await self._connection.call(
             "TopicService/UpdateTopic", request, topic_service_pb2.UpdateTopicResponse

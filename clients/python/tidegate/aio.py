@@ -72,6 +72,7 @@ class AsyncClient(AsyncAdmin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key_sequence: int | None = ...,
         request_id: str = ...,
     ) -> Published: ...
 
@@ -89,6 +90,7 @@ class AsyncClient(AsyncAdmin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key_sequence: int | None = ...,
         request_id: str = ...,
     ) -> list[Published]: ...
 
@@ -105,6 +107,7 @@ class AsyncClient(AsyncAdmin):
         schema_version: int = 0,
         source: str = "",
         expected_last_sequence: int | None = None,
+        expected_key_sequence: int | None = None,
         request_id: str = "",
     ) -> Published | list[Published]:
         """Publishes one message, or several of them as one: all are appended, in order, or none.
@@ -124,12 +127,15 @@ class AsyncClient(AsyncAdmin):
             source: Who produced them, as a URI reference.
             expected_last_sequence: Append only if the topic's last sequence is this one; 0 means that it
                 never had an event.
+            expected_key_sequence: Append only if the last event of ``key`` in the topic has this sequence; 0
+                means that the key has none. The topic must index its keys.
             request_id: The same id with the same content is appended once, however often it is published;
                 a new one is made, if it is empty. Say ``id`` and ``time`` with it: they are content.
 
         Raises:
             InvalidEvent: An event fails its schema; the violations name event, field and rule.
-            UnexpectedSequence: The topic's last sequence is not the expected one.
+            UnexpectedSequence: The last sequence of the topic, or of the key, is not the expected one.
+            KeysNotIndexed: The topic does not index its keys.
             TidegateError: Any other reason of the catalogue.
         """
         is_single = isinstance(message, (Message, bytes, NewEvent))
@@ -138,6 +144,8 @@ class AsyncClient(AsyncAdmin):
             raise ValueError(
                 "id names one event: with several messages, wrap each in NewEvent(message, id=...)"
             )
+        if expected_key_sequence is not None and not key:
+            raise ValueError("expected_key_sequence is about a key: say key=... as well")
         events = [
             as_event(each, key=key, id=id, time=time, attributes=attributes, type=type) for each in messages
         ]
@@ -148,6 +156,8 @@ class AsyncClient(AsyncAdmin):
             request.batches.add().ParseFromString(batch)
         if expected_last_sequence is not None:
             request.expected_positions.add(topic=topic, expected_last_sequence=expected_last_sequence)
+        if expected_key_sequence is not None:
+            request.expected_positions.add(topic=topic, key=key, expected_last_sequence=expected_key_sequence)
         answer = await self._connection.call(
             "EventService/Publish", request, event_service_pb2.PublishResponse
         )

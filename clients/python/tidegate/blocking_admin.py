@@ -33,6 +33,7 @@ class Admin(SchemaAdmin, SubjectAdmin):
         unknown_fields: UnknownFields = "reject",
         retain_age: timedelta | None = None,
         retain_bytes: int | None = None,
+        index_keys: bool = False,
     ) -> topic_pb2.Topic:
         """Makes a topic."""
         return self._thread.run(
@@ -43,6 +44,7 @@ class Admin(SchemaAdmin, SubjectAdmin):
                 unknown_fields=unknown_fields,
                 retain_age=retain_age,
                 retain_bytes=retain_bytes,
+                index_keys=index_keys,
             )
         )
 
@@ -62,6 +64,7 @@ class Admin(SchemaAdmin, SubjectAdmin):
         unknown_fields: UnknownFields | Unchanged = UNCHANGED,
         retain_age: timedelta | Unchanged | None = UNCHANGED,
         retain_bytes: int | Unchanged | None = UNCHANGED,
+        index_keys: bool | Unchanged = UNCHANGED,
         etag: str = "",
     ) -> topic_pb2.Topic:
         """Changes what is given of a topic, from the next publish on; None takes a limit away."""
@@ -72,6 +75,7 @@ class Admin(SchemaAdmin, SubjectAdmin):
                 unknown_fields=unknown_fields,
                 retain_age=retain_age,
                 retain_bytes=retain_bytes,
+                index_keys=index_keys,
                 etag=etag,
             )
         )

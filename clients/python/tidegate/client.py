@@ -73,6 +73,7 @@ class Client(Admin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key_sequence: int | None = ...,
         request_id: str = ...,
     ) -> Published: ...
 
@@ -90,6 +91,7 @@ class Client(Admin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
+        expected_key_sequence: int | None = ...,
         request_id: str = ...,
     ) -> list[Published]: ...
 
