@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from tests.bench import backtest, catch_up, latency, memory, profile, registry, throughput, typed
+from tests.bench import backtest, catch_up, history, latency, memory, profile, registry, throughput, typed
 from tests.bench.processes import SideFailed
 from tests.bench.report import as_json, print_tables, versions
 from tests.bench.servers import Place
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.bench.report import Row
 
-PARTS = ("throughput", "latency", "memory", "catch-up", "registry", "backtest", "typed")
+PARTS = ("throughput", "latency", "memory", "catch-up", "registry", "backtest", "typed", "history")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ def measure(part: str, place: Place, effort: Effort) -> Iterator[Row]:
         "registry": lambda: registry.measure(place, rounds),
         "backtest": lambda: backtest.measure(place, rounds, seconds, effort.stored_events),
         "typed": lambda: typed.measure(place, rounds, seconds),
+        "history": lambda: history.measure(place, rounds, seconds, effort.stored_events),
         "profile": lambda: profile.measure(place, light),
     }
     return measures[part]()
