@@ -159,7 +159,7 @@ class Model:
         self._places[event.key] = (member_id, set())
 
     def order(self, key: str) -> list[Event]:
-        """Answers a key's unsettled events in order: what a member has, what failed, redriven ones, the rest."""
+        """Answers what is unsettled of a key, in order: what a member has, what failed, what was redriven."""
         events = self.unsettled[key].values()
         return sorted(
             events,
