@@ -187,7 +187,7 @@ class _Page:
         self._looked += _READ_COST
         for batch in read.batches:
             place = self._take(batch, place, None if read.is_of_key else self._key)
-            if self._is_full or not self.events_left:
+            if self._is_full or (not self.events_left and batch is not read.batches[-1]):
                 return place
         return read.behind
 

@@ -105,9 +105,7 @@ class EventService:
     async def acknowledge(self, raw: bytes, _: Context) -> bytes:
         """Takes what a member of a group says of events."""
         asked = read_acknowledging(raw)
-        settled = self._groups.settle(
-            asked.group, asked.member_id, asked.settlements, leaving=asked.leaving
-        )
+        settled = self._groups.settle(asked.group, asked.member_id, asked.settlements, leaving=asked.leaving)
         return encode_settled(settled)
 
     async def read_events(self, raw: bytes, _: Context) -> bytes:

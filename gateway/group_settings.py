@@ -69,7 +69,7 @@ def seconds(duration: Duration, field: str) -> float:
     """
     if duration.seconds < 0 or not 0 <= duration.nanos < 1_000_000_000:
         raise InvalidRequest(field, "must be a duration that is not negative")
-    return duration.seconds + duration.nanos / 1e9
+    return (duration.seconds * 1_000_000_000 + duration.nanos) / 1e9  # one division: 1.586, not 1.5859999
 
 
 def _read_enum(name: str, number: int, field: str) -> Enum:

@@ -53,7 +53,8 @@ def check_path(path: str, types: Sequence[Descriptor]) -> None:
             return
         problems.append(problem)
     if problems:
-        others = f", nor of {len(problems) - 1:,} other types" if problems[1:] else ""
+        more = len(problems) - 1
+        others = f"; nor does it fit {more:,} other type{'s' if more > 1 else ''}" if more else ""
         raise InvalidRequest(FIELD, f"{shown(path)!r}: {problems[0]}{others}")
 
 

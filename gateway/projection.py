@@ -16,6 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from gateway import wire
 from gateway.mask import Mask
+from gateway.plain_text import check_all_text, may_hold_other
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable
@@ -68,6 +69,7 @@ class Projector:
         self._data = GetMessageClass(descriptor)
         self._mask = Mask(wish.paths, descriptor) if wish.paths else None
         self._as_json = wish.as_json
+        self._checks_text = wish.as_json and may_hold_other(descriptor)
 
     def project(self, events: Iterable[bytes]) -> Generator[None, None, list[Projected]]:
         """Changes events, and yields every fraction of a millisecond for others to have a turn."""
@@ -98,6 +100,8 @@ class Projector:
         if not self._as_json:
             changed: bytes = message.SerializePartialToString()
             return changed
+        if self._checks_text:
+            check_all_text(message, self._pool)
         written = json_format.MessageToDict(
             message, preserving_proto_field_name=True, descriptor_pool=self._pool
         )

@@ -9,7 +9,7 @@ of them. As everywhere, many rows are answered as one.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -98,7 +98,11 @@ def read_key(
     """Answers the events of a key that are kept and of the kinds that ``names`` has."""
     if wanted.first > wanted.last:
         return KeyPage((), wanted.first if wanted.backwards else wanted.last)
-    places, reached = find_places(connection, index, wanted)
+    most = wanted.limit
+    # One more tells whether there are more: the last page of a history is known to be the last.
+    places, reached = find_places(connection, index, replace(wanted, limit=most + 1))
+    if len(places) > most:
+        places, reached = places[:most], places[most - 1].sequence
     return KeyPage(tuple(load_events(connection, places, wanted.key, names)), reached)
 
 

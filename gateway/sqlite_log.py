@@ -98,7 +98,8 @@ class SqliteLog:
         self._trimmer = Trimmer(ledger)
         self._tail.trimmed = self._trimmer.through
         self._readers = _Readers(file)
-        self._writer = Writer(file, ledger, requests, Upkeep(index, ledger), self._settle_soon)
+        self._upkeep = Upkeep(index, ledger)
+        self._writer = Writer(file, ledger, requests, self._upkeep, self._settle_soon)
         self._checkpointer = Checkpointer(file, self._writer)
         self._closing: asyncio.Task[None] | None = None
         self._catching_up: asyncio.Task[None] | None = None

@@ -137,15 +137,16 @@ class Writer:
 
     def _keep_up(self, connection: sqlite3.Connection) -> None:
         """Does a slice of upkeep, and queues itself behind what waits until nothing is due."""
-        self._keeping_up = False
         try:
             written = self._upkeep.work(connection)
         except sqlite3.Error as error:  # nothing is lost: it is due again at the next call
             _log.warning("the index of keys was not kept up", error=str(self._file.failure(error)))
-            return
-        if written is not None:
+            written = None
+        if written is None:
+            self._keeping_up = False
+        else:
             self.wrote(written)
-            self.keep_up()
+            self.run(self._keep_up)
 
     def close(self) -> None:
         """Commits what was queued and ends the thread. Blocks."""

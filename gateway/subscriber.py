@@ -81,16 +81,22 @@ class Subscriber:
         selection = choose(self._topics, wanted.topics, wanted.types, self._limits.max_subscription_topics)
         sieve = await self._sieves.make(wanted.sieve, holder=Holder(client_name=wanted.client_name))
         with closing(sieve) if sieve else nullcontext():
-            async with aclosing(self._subscribe(wanted, selection, sieve)) as frames:
-                async for frame in frames:
-                    yield frame
+            readers = await self.find_readers(wanted)
+            subscription = await self._cursor(wanted, selection, sieve)
+            self._open.add(subscription)
+            try:
+                if self._draining:
+                    subscription.drain()
+                async with aclosing(subscription.frames()) as frames:
+                    with self._readers.reading(readers):
+                        async for frame in frames:
+                            yield frame
+            finally:
+                self._open.discard(subscription)
 
-    async def _subscribe(
-        self, wanted: Subscribing, selection: Selection, sieve: Sieve | None
-    ) -> AsyncGenerator[Frame, None]:
-        readers = await self.find_readers(wanted)
-        # No name holds the bounds here: there may be thousands, and this frame lives as long as the stream.
-        subscription = Subscription(
+    async def _cursor(self, wanted: Subscribing, selection: Selection, sieve: Sieve | None) -> Subscription:
+        """Opens a cursor. Nobody else keeps the bounds, which may be of thousands of topics."""
+        return Subscription(
             self._log,
             self._topics,
             selection,
@@ -99,16 +105,6 @@ class Subscriber:
             guard=self.guard(wanted, sieve.pinned if sieve else {}),
             sifting=Sifting(sieve, wanted.heartbeat, FRAME_BYTES) if sieve else None,
         )
-        self._open.add(subscription)
-        try:
-            if self._draining:
-                subscription.drain()
-            async with aclosing(subscription.frames()) as frames:
-                with self._readers.reading(readers):
-                    async for frame in frames:
-                        yield frame
-        finally:
-            self._open.discard(subscription)
 
     async def find_readers(self, wanted: Subscribing) -> Sequence[Reader]:
         """Answers as what a subscription reads, by the schema versions that it was built with.

@@ -58,6 +58,7 @@ message New {
     "trial/old.proto": """
 syntax = "proto2";
 package trial.v1;
+import "google/protobuf/any.proto";
 enum Size { SMALL = 1; LARGE = 2; }
 message Old {
   required string code = 1;
@@ -66,6 +67,9 @@ message Old {
   optional string text = 4 [default = "none"];
   optional group Box = 5 { optional int64 width = 1; }
   optional bool on = 6 [default = true];
+  map<string, string> words = 7;
+  optional google.protobuf.Any any = 8;
+  repeated string lines = 9;
   extensions 100 to 200;
 }
 """,

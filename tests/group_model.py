@@ -159,7 +159,7 @@ class Model:
         self._places[event.key] = (member_id, set())
 
     def order(self, key: str) -> list[Event]:
-        """Answers a key's unsettled events as they are to come: one that a member has, that failed, redriven ones."""
+        """Answers what is unsettled of a key, in order: what a member has, what failed, what was redriven."""
         events = self.unsettled[key].values()
         return sorted(
             events,

@@ -12,13 +12,14 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.groups.state import Bounds, GroupState
+from gateway.groups.state import GroupState
 from gateway.groups.values import Ordering, Progress, Settings, Settlement, Verb
 from tests.group_model import Model, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from gateway.groups.bounds import Bounds
     from gateway.groups.values import Changes, Span
 
 LARGEST_PAGE = 50

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -226,8 +225,3 @@ async def _trim(log: EventLog, model: Model, topic: str, batches: int) -> None:
 _STEP: dict[str, Any] = {
     "append": _append, "read": _read, "expect": _expect, "switch": _switch, "trim": _trim,
 }  # fmt: skip
-
-
-def count_by_key(batches: list[StoredBatch]) -> Counter[str]:
-    """How many events each key has."""
-    return Counter(event.key for batch in batches for event in opened(batch).events)

@@ -134,6 +134,12 @@ def test_the_life_of_a_topic(tidegate: Run) -> None:
     assert (stored.get("types"), stored["unknown_fields"]) == (None, "UNKNOWN_FIELDS_ALLOW")
     assert stored["retention"] == {"max_bytes": "10000000000"}
     assert f"topic           {name}\n" in tidegate("topic", "get", name).stdout
+    assert "keys            not indexed\n" in tidegate("topic", "get", name).stdout
+    (indexed,) = read_json(tidegate("topic", "update", name, "--index-keys", "--json"))
+    assert indexed["index_keys"] is True
+    assert "keys            indexed\n" in tidegate("topic", "get", name).stdout
+    (plain,) = read_json(tidegate("topic", "update", name, "--no-index-keys", "--json"))
+    assert "index_keys" not in plain
     assert tidegate("topic", "list", "cli.lif*").returncode == 1
     assert [entry["name"] for entry in read_json(tidegate("topic", "list", "cli.*", "--json"))].count(
         name

@@ -45,7 +45,9 @@ def test_a_group_is_made_changed_moved_and_deleted(tidegate: Run, cli_topic: str
     """Each command does what it says, and get and list show what it came to."""
     publish(tidegate, cli_topic, 1, 2, 3)
     name = "cli-life"
-    made = tidegate("group", "create", name, cli_topic, "--from", "earliest", "--lease", "2m", "--type", DEPARTED)
+    made = tidegate(
+        "group", "create", name, cli_topic, "--from", "earliest", "--lease", "2m", "--type", DEPARTED
+    )
     assert said(made) == f"group {name} created: {DEPARTED} of {cli_topic}\n"
     shown = said(tidegate("group", "get", name))
     assert "lease" in shown
@@ -59,7 +61,9 @@ def test_a_group_is_made_changed_moved_and_deleted(tidegate: Run, cli_topic: str
     would = said(tidegate("group", "seek", name, "latest", "--dry-run"))
     assert would.startswith(f"group {name} would go on behind sequence ")
     assert "skipped" in would
-    assert said(tidegate("group", "seek", name, "latest")).startswith(f"group {name} goes on behind sequence ")
+    assert said(tidegate("group", "seek", name, "latest")).startswith(
+        f"group {name} goes on behind sequence "
+    )
     assert flights_in(tidegate("subscribe", "--group", name, "--until", "caught-up")) == []
     said(tidegate("group", "seek", name, "earliest"))
     assert flights_in(tidegate("subscribe", "--group", name, "--until", "caught-up")) == [2, 3]
@@ -91,10 +95,12 @@ def test_a_member_that_is_interrupted_loses_nothing(tidegate: Run, cli_server: s
 
 
 def test_streams_are_filtered_and_projected(tidegate: Run, cli_topic: str) -> None:
-    """--filter, --type-filter and --fields say what is written of which events; a wrong one has its column."""
+    """--filter, --type-filter and --fields say what is written of which events; errors have a column."""
     publish(tidegate, cli_topic, 1, 2, 3, 4)
     read = ("subscribe", cli_topic, "--from", "earliest", "--until", "caught-up", "--type", DEPARTED)
-    some = events_in(tidegate(*read, "--filter", "event.data.flight % 2u == 0u", "--fields", "flight,carrier"))
+    some = events_in(
+        tidegate(*read, "--filter", "event.data.flight % 2u == 0u", "--fields", "flight,carrier")
+    )
     assert [event["data"] for event in some] == [{"carrier": "UA", "flight": n} for n in (2, 4)]
     assert flights_in(tidegate(*read, "--type-filter", f"{DEPARTED}=event.data.flight > 3u")) == [4]
     assert flights_in(tidegate(*read, "--schema-version", "1", "--filter", 'event.key == "UA1"')) == [1]

@@ -12,9 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import Draining, RequestIdReused, StreamStopped, UnexpectedSequence
+from gateway.errors import (
+    Draining,
+    KeysNotIndexed,
+    RequestIdReused,
+    StreamStopped,
+    UnexpectedSequence,
+)
 from gateway.log import Append, Bounds, Chain, EventLog
 from gateway.selection import EVERYTHING, Selection
+from tests.key_model import STEPS as KEY_STEPS
+from tests.key_model import compare as compare_keys
+from tests.key_model import keyed
 from tests.log_model import (
     ENGINES,
     MEBIBYTE,
@@ -335,6 +344,54 @@ async def test_waiting_reads_end_when_the_log_closes(open_log: OpenLog) -> None:
             await log.trim("b", keep_bytes=0)
     async with open_log() as log:
         assert len(await read_all(log, EVERYTHING)) == 10
+
+
+async def test_an_expectation_of_a_key_decides(log: EventLog) -> None:
+    """An expectation of a key holds against appends of the same group, and against nothing of other keys."""
+    await log.index_keys(frozenset({"a"}))
+    (first,) = await log.append(Append((keyed("a", "k", "other"),), expected_keys={("a", "k"): 0}))
+    race = [
+        log.append(
+            Append(
+                (keyed("a", "other", "k"),), expected_keys={("a", "k"): first.first_sequence, ("a", "x"): 0}
+            )
+        )
+        for _ in range(5)
+    ]
+    results = await asyncio.gather(*race, return_exceptions=True)
+    assert [type(result) for result in results] == [tuple] + [UnexpectedSequence] * 4
+    refusal = results[1]
+    assert isinstance(refusal, UnexpectedSequence)
+    assert (refusal.topic, refusal.key, refusal.expected_last_sequence) == ("a", "k", first.first_sequence)
+    assert refusal.last_sequence == first.first_sequence + 3
+    assert "topic 'a' and key 'k'" in str(refusal)
+    assert len(await read_all(log, EVERYTHING)) == 2
+
+
+async def test_expecting_a_key_needs_an_index(log: EventLog) -> None:
+    """An expectation of a key of a topic without an index is refused, whatever the other topics have."""
+    await log.index_keys(frozenset({"a"}))
+    with pytest.raises(KeysNotIndexed, match="topic 'b' does not index its keys"):
+        await log.append(Append((keyed("a", "k"),), expected_keys={("a", "k"): 0, ("b", "k"): 0}))
+    assert await read_all(log, EVERYTHING) == []
+
+
+async def test_removed_events_of_a_key_count_no_more(log: EventLog) -> None:
+    """What retention removed of a key counts no more: if all is gone, it is as if there had been none."""
+    await log.index_keys(frozenset({"a"}))
+    for _ in range(3):
+        await log.append(Append((keyed("a", "k"),)))
+    await log.trim("a", keep_bytes=0)
+    await log.append(Append((keyed("a", "other"),), expected_keys={("a", "k"): 0}))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@given(steps=KEY_STEPS)
+@settings(deadline=None, max_examples=20)
+def test_the_events_of_a_key_are_its_model(engine: str, steps: list[tuple[Any, ...]]) -> None:
+    """Whatever is appended, switched, trimmed and reopened, the events of each key are found, in order."""
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(compare_keys(opener(engine, Path(folder)), steps))
 
 
 @pytest.mark.parametrize("engine", ENGINES)

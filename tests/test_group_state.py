@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.groups.state import Bounds
+from gateway.groups.bounds import Bounds
 from gateway.groups.values import DeadLetterPolicy, Ordering, Settings, Settlement, Verb
 from tests.group_model import UNSETTLED
 from tests.group_trial import Trial, spans_of

@@ -2,28 +2,23 @@
 
 Of each key the first unsettled event, its *head*, is the only one that may be with a member. A few of those
 that follow are buffered as bare sequences. Of what comes behind them only the first sequence is kept: the key
-is *spilled*, and that part of the log is read again for it once its buffer is empty. One *sweep* reads for
-all keys that need it. A parked key is spilled and not read for. So what a key costs is bounded, however far
-behind it is.
+is *spilled*, and that part of the log is read again for it once its buffer is empty; see ``sweep``. A parked
+key is spilled and not read for. So what a key costs is bounded, however far behind it is.
 """
 
 from __future__ import annotations
 
 from bisect import insort
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from gateway.groups.runs import Phase, Run
+from gateway.groups.runs import FIRST, Phase, Run
+from gateway.groups.slots import slot_of
+from gateway.groups.sweep import Sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gateway.groups.values import Parked
-
-BUFFERED: Final = 64
-"""How many events are buffered behind the head of a key."""
-
-_FIRST = attrgetter("first")
 
 
 class Key:
@@ -31,6 +26,7 @@ class Key:
 
     Attributes:
         name: The key.
+        slot: Its slot.
         head: The event that is next or with a member; None while it is not known.
         buffer: The sequences that follow, without a gap.
         spilled: From this sequence on its events are to be read again; 0 if none are.
@@ -38,10 +34,11 @@ class Key:
         redriven: Events that came back from the dead letters; they come before the buffer.
     """
 
-    __slots__ = ("buffer", "head", "name", "parked", "redriven", "spilled")
+    __slots__ = ("buffer", "head", "name", "parked", "redriven", "slot", "spilled")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.slot = slot_of(name)
         self.head: Run | None = None
         self.buffer: list[int] = []
         self.spilled = 0
@@ -61,81 +58,30 @@ class Key:
     @property
     def oldest(self) -> int:
         """The first sequence of it that is not settled; 0 if there is none."""
-        firsts = [run.first for run in self.redriven[:1]]
-        firsts += [self.head.first] if self.head else []
-        return min([*firsts, self.first_unsettled or firsts[0]]) if firsts else self.first_unsettled or 0
+        redriven = [run.first for run in (self.head, *self.redriven[:1]) if run is not None and run.redriven]
+        return min(redriven) if redriven else self.first_unsettled or 0
 
     @property
     def is_done(self) -> bool:
         """Whether nothing of it is left."""
-        return not (self.head or self.buffer or self.spilled or self.redriven or self.parked)
-
-    def promote(self) -> Run | None:
-        """Makes the next event the head, if there is none; answers it if it became that."""
-        if self.head is not None or self.parked:
-            return None
-        if self.redriven:
-            self.head = self.redriven.pop(0)
-        elif self.buffer:
-            sequence = self.buffer.pop(0)
-            self.head = Run(sequence, sequence, self.name)
-        return self.head
-
-    def revive(self, run: Run) -> None:
-        """Takes an event that came back from the dead letters; it comes before all that did not fail."""
-        insort(self.redriven, run, key=_FIRST)
-        self.step_back()
-
-    def step_back(self) -> None:
-        """Lets events that came back from the dead letters go first, if nobody has the head, nor failed at it."""
-        head = self.head
-        if head is None or head.phase is not Phase.READY or head.attempt_count or not self.redriven:
-            return
-        self.head = None
-        if head.redriven:
-            insort(self.redriven, head, key=_FIRST)
-        else:
-            self.buffer.insert(0, head.first)
-
-    def park(self, parked: Parked, behind: int) -> None:
-        """Parks it; ``behind`` is from where on its events are unsettled if none is known."""
-        self.spilled = self.buffer[0] if self.buffer else self.spilled or behind
-        self.buffer = []
-        self.parked = parked
-
-
-class Sweep:
-    """A walk through the log from the first spilled key on, for all that are spilled.
-
-    Attributes:
-        at: Read up to here.
-        keys: Those that it reads for: spilled behind ``at``, and with room.
-    """
-
-    __slots__ = ("at", "keys")
-
-    def __init__(self, keys: Iterable[Key]) -> None:
-        self.keys = {key.name: key for key in keys}
-        self.at = min(key.spilled for key in self.keys.values()) - 1
-
-    def join(self, key: Key) -> None:
-        """Lets a key take part, if its part of the log is still to come."""
-        if key.spilled > self.at:
-            self.keys[key.name] = key
+        return not (self.head or self.buffer or self.spilled or self.redriven)
 
 
 class Keys:
-    """All keys of a group that have events that are not settled, and the sweep."""
+    """All keys of a group that have events that are not settled.
 
-    def __init__(self, buffered: int = BUFFERED) -> None:
-        self._buffered = buffered
-        self._keys: dict[str, Key] = {}
-        self._spilled: dict[str, Key] = {}
-        self._starving: set[str] = set()
-        self._owners: dict[int, Key] = {}
-        self._sweep: Sweep | None = None
+    ``touched`` gets the names of those whose first unsettled event changed, ``parked`` has those that are
+    parked, in the order in which they were.
+    """
+
+    def __init__(self, buffered: int, touched: set[str]) -> None:
+        self.sweeps = Sweeps()
         self.parked: dict[str, Key] = {}
-        """Those that are parked, in the order in which they were."""
+        self._buffered = buffered
+        self._touched = touched
+        self._keys: dict[str, Key] = {}
+        self._owners: dict[int, Key] = {}
+        self._aside: dict[int, Key] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -145,138 +91,204 @@ class Keys:
 
     @property
     def pending(self) -> int:
-        """How much is held in memory: events, and keys of which no event is known."""
-        return len(self._owners) + len(self._starving)
+        """How much is held: events, and keys of which none is known; not what was redriven and waits."""
+        return len(self._owners) + self.sweeps.starving_count
 
     def get(self, name: str) -> Key | None:
         """Answers a key, None if it has nothing unsettled."""
         return self._keys.get(name)
 
-    def of(self, sequence: int) -> Key | None:
+    def find(self, sequence: int) -> Key | None:
         """Answers the key of an event that is known and not settled."""
-        return self._owners.get(sequence)
+        return self._owners.get(sequence) or self._aside.get(sequence)
 
-    def make(self, name: str) -> Key:
-        """Answers a key, a new one if it has nothing unsettled."""
+    def known_through(self, position: int) -> int:
+        """Answers how many events are held up to a position; of those to be read again, one of each key."""
+        held = sum(sequence <= position for those in (self._owners, self._aside) for sequence in those)
+        return held + sum(0 < key.spilled <= position for key in self._keys.values() if not key.buffer)
+
+    # Events come, and are settled.
+
+    def offer(self, events: Iterable[tuple[int, str]]) -> tuple[list[Key], list[int]]:
+        """Takes events above all that were taken, as sequences and keys.
+
+        Answers the keys that have a head now and had none, and the sequences that have no key.
+        """
+        keys, owners, buffered = self._keys, self._owners, self._buffered
+        ready: list[Key] = []
+        keyless: list[int] = []
+        for sequence, name in events:
+            if not name:
+                keyless.append(sequence)
+                continue
+            key = keys.get(name)
+            if key is None:
+                key = keys[name] = Key(name)
+                self._touched.add(name)
+            elif key.spilled:
+                continue
+            elif len(key.buffer) >= buffered:
+                self.spill(key, sequence)
+                continue
+            owners[sequence] = key
+            if key.head is None:
+                key.head = Run(sequence, sequence, key)
+                ready.append(key)
+            else:
+                key.buffer.append(sequence)
+        return ready, keyless
+
+    def settle(self, runs: Iterable[Run]) -> list[Key]:
+        """Takes heads away: they are settled. Answers their keys, those that have another head now."""
+        owners, touched = self._owners, self._touched
+        ready: list[Key] = []
+        for run in runs:
+            key = run.key
+            if key is None:
+                continue
+            run.phase = Phase.GONE
+            del owners[run.first]
+            touched.add(key.name)
+            key.head = None
+            buffer = key.buffer
+            if len(buffer) > 1 and not key.redriven:
+                sequence = buffer.pop(0)
+                key.head = Run(sequence, sequence, key)
+                ready.append(key)
+            elif self.promote(key):
+                ready.append(key)
+        return ready
+
+    def promote(self, key: Key) -> bool:
+        """Gives a key its next head, if it has none; tells if it did. Has it read for, or forgets it."""
+        found = key.head is None and not key.parked and self._next(key)
+        if key.spilled and not key.buffer and not key.parked:
+            self.sweeps.read_for(key)
+        elif key.is_done:
+            self._keys.pop(key.name, None)
+        return found
+
+    def _next(self, key: Key) -> bool:
+        if key.redriven:
+            key.head = key.redriven.pop(0)
+            self._owners[key.head.first] = self._aside.pop(key.head.first)
+        elif key.buffer:
+            sequence = key.buffer.pop(0)
+            key.head = Run(sequence, sequence, key)
+        return key.head is not None
+
+    # Events come back.
+
+    def revive(self, run: Run, name: str) -> Key:
+        """Takes an event that came back from the dead letters; it comes before all that nobody tried."""
         key = self._keys.get(name)
         if key is None:
             key = self._keys[name] = Key(name)
+        run.key = key
+        self._put_aside(run, key)
         return key
 
-    def take(self, sequence: int, name: str) -> Key | None:
-        """Takes an event above all that were taken; answers its key if it has no head and needs one."""
+    def step_back(self, key: Key) -> None:
+        """Lets redriven events go first, if nobody has the head, or failed at it."""
+        head = key.head
+        if head is None or head.is_tried or not key.redriven:
+            return
+        key.head = None
+        if head.redriven:
+            del self._owners[head.first]
+            self._put_aside(head, key)
+        else:
+            key.buffer.insert(0, head.first)
+            self.sweeps.feed(key)
+
+    def _put_aside(self, run: Run, key: Key) -> None:
+        insort(key.redriven, run, key=FIRST)
+        self._aside[run.first] = key
+
+    def restore(self, name: str, first: int, parked: Parked | None) -> None:
+        """Takes a key as it was written down."""
+        key = self._keys[name] = Key(name)
+        key.parked = parked
+        if parked is not None:
+            self.parked[name] = key
+        self.spill(key, first)
+
+    def restore_head(self, run: Run, name: str) -> None:
+        """Takes an event that failed, as it was written down: the head of its key."""
         key = self._keys.get(name)
         if key is None:
             key = self._keys[name] = Key(name)
-        elif key.spilled:
-            return None
-        elif len(key.buffer) >= self._buffered:
-            self.spill(key, sequence)
-            return None
-        key.buffer.append(sequence)
-        self._owners[sequence] = key
-        return None if key.head else key
-
-    def own(self, run: Run, key: Key) -> None:
-        """Notes that an event of a key is known and not settled."""
+        run.key, key.head = key, run
         self._owners[run.first] = key
+        if not run.redriven:
+            self.spill(key, run.first + 1)
 
-    def forget(self, sequence: int) -> None:
-        """Notes that an event is settled."""
-        self._owners.pop(sequence, None)
+    # What is read again.
 
     def spill(self, key: Key, sequence: int) -> None:
         """Notes that a key's events are to be read again from a sequence on."""
         key.spilled = sequence
-        if not key.parked:
-            self._spilled[key.name] = key
-            self.look_at(key)
+        self.sweeps.add(key)
+        if not key.buffer and not key.parked:
+            self.sweeps.read_for(key)
 
-    def park(self, key: Key, parked: Parked, behind: int) -> None:
-        """Parks a key."""
-        for sequence in key.buffer:
-            self._owners.pop(sequence, None)
-        key.park(parked, behind)
+    def park(self, run: Run, parked: Parked, behind: int) -> None:
+        """Parks a key behind its head, which was given up.
+
+        ``behind`` is from where on its events are unsettled if none is known.
+        """
+        key = run.key
+        if key is None:
+            return
+        run.phase, key.head = Phase.GONE, None
+        for sequence in (run.first, *key.buffer):
+            del self._owners[sequence]
+        key.spilled = key.buffer[0] if key.buffer else key.spilled or behind
+        key.buffer = []
+        key.parked = parked
         self.parked[key.name] = key
-        self._unspill(key)
+        self.sweeps.remove(key)
+        self.sweeps.add(key)
+        self._touched.add(key.name)
 
     def unpark(self, key: Key) -> None:
         """Lets a parked key go on: its events are read again."""
         del self.parked[key.name]
         key.parked = None
+        self._touched.add(key.name)
         self.spill(key, key.spilled)
 
-    def look_at(self, key: Key) -> None:
-        """Has a key read for, if it needs that; drops one of which nothing is left."""
-        if key.spilled and not key.parked and not key.buffer:
-            self._starving.add(key.name)
-            if self._sweep is not None:
-                self._sweep.join(key)
-            return
-        self._starving.discard(key.name)
-        if key.is_done:
-            self._keys.pop(key.name, None)
-
-    def sweep_from(self) -> int | None:
-        """Answers behind which position the log is to be read again, None if no key needs it."""
-        if self._sweep is None and self._starving:
-            least = min(self._spilled[name].spilled for name in self._starving)
-            joining = [
-                key
-                for key in self._spilled.values()
-                if key.spilled >= least and len(key.buffer) < self._buffered
-            ]
-            self._sweep = Sweep(joining)
-        return None if self._sweep is None else self._sweep.at
-
     def sweep(self, events: Iterable[tuple[int, str]], through: int, room: int) -> list[Key]:
-        """Takes what was read again, up to a position; answers the keys that have no head and need one.
+        """Takes what was read again, up to a position; answers the keys that have a head now and had none.
 
         Args:
-            events: Sequences and keys, in order, of all events behind ``sweep_from``; those behind
+            events: Sequences and keys, in order, of all events behind where the sweep is; those behind
                 ``through`` are passed over.
             through: The position that was read to.
             room: How many events may be taken, besides the first of a key without any.
         """
-        sweep = self._sweep
-        if sweep is None:
-            return []
         found: dict[str, Key] = {}
+        wanted = self.sweeps.wanted
         for sequence, name in events:
-            key = sweep.keys.get(name)
+            key = wanted.get(name)
             if key is None or not key.spilled <= sequence <= through:
                 continue
+            key.spilled = sequence
             if key.buffer and (room <= 0 or len(key.buffer) >= self._buffered):
-                key.spilled = sequence
-                del sweep.keys[name]
+                self.sweeps.drop(key)
                 continue
             room -= 1
-            key.spilled = sequence + 1
+            key.spilled += 1
             key.buffer.append(sequence)
             self._owners[sequence] = key
-            self._starving.discard(name)
-            if key.head is None:
-                found[name] = key
-        sweep.at = max(sweep.at, through)
-        return list(found.values())
+            self.sweeps.feed(key)
+            found[name] = key
+        self.sweeps.reach(through)
+        return [key for key in found.values() if self.promote(key)]
 
-    def end_sweep(self, position: int) -> list[Key]:
-        """Ends the sweep if it has come to the position of the group, or reads for nobody any more.
-
-        Answers the keys that it read for and that are not spilled any more.
-        """
-        sweep = self._sweep
-        if sweep is None or (sweep.at < position and sweep.keys):
-            return []
-        self._sweep = None
-        done = list(sweep.keys.values())
-        for key in done:
+    def end_sweep(self, position: int) -> None:
+        """Ends the sweep if it has come to the position of the group, or reads for nobody any more."""
+        for key in self.sweeps.end(position):
             key.spilled = 0
-            self._unspill(key)
-        return done
-
-    def _unspill(self, key: Key) -> None:
-        self._spilled.pop(key.name, None)
-        self._starving.discard(key.name)
-        if self._sweep is not None:
-            self._sweep.keys.pop(key.name, None)
+            self._touched.add(key.name)
+            self.promote(key)

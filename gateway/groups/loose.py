@@ -72,15 +72,17 @@ class Loose:
         run.phase = Phase.READY
         self._ready.appendleft(run)
 
-    def take(self, most: int) -> Run | None:
-        """Answers the next run that waits, cut to at most so many events; it does not wait any more."""
-        self._clean()
-        if not self._ready:
-            return None
-        run = self._ready.popleft()
-        if run.size > most:
-            self._cut(run, run.first + most)
-        return run
+    def take(self, most: int) -> list[Run]:
+        """Answers the runs that wait, of at most so many events; they do not wait any more."""
+        found: list[Run] = []
+        while most > 0 and self.has_ready:
+            run = self._ready.popleft()
+            if run.size > most:
+                self._cut(run, run.first + most)
+            run.phase = Phase.LEASED
+            found.append(run)
+            most -= run.size
+        return found
 
     def find(self, sequence: int) -> Run | None:
         """Answers the run that a sequence is in, None if it is in none."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from enum import Enum
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from gateway.groups.values import ATTEMPTS_KEPT, Failed
 
 if TYPE_CHECKING:
-    from gateway.groups.values import Attempt
+    from collections.abc import Iterable
+
+    from gateway.groups.keys import Key
+    from gateway.groups.values import Attempt, Span
+
+FIRST = attrgetter("first")
 
 
 class Phase(Enum):
@@ -21,7 +27,7 @@ class Phase(Enum):
     WAITING = "WAITING"
     """It failed, and waits for its time."""
     GONE = "GONE"
-    """It is settled, or a dead letter, or part of another run now."""
+    """It is settled, or a dead letter."""
 
 
 class Run:
@@ -29,7 +35,7 @@ class Run:
 
     Attributes:
         first, last: Their sequences.
-        key: Their key, empty if they have none or the group does not order by key.
+        key: Their key; None if they have none or the group does not order by key.
         phase: Where they are.
         lease: The lease under which a member has them, or had them last.
         expires: When that ends, if it was extended; 0 means: when the lease does.
@@ -52,14 +58,13 @@ class Run:
         "redriven",
     )
 
-    def __init__(self, first: int, last: int, key: str = "") -> None:
+    def __init__(self, first: int, last: int, key: Key | None = None) -> None:
         self.first = first
         self.last = last
         self.key = key
         self.phase = Phase.READY
         self.lease: Lease | None = None
-        self.expires = 0.0
-        self.due = 0.0
+        self.expires = self.due = 0.0
         self.attempt_count = 0
         self.attempts: tuple[Attempt, ...] = ()
         self.redriven = False
@@ -68,6 +73,16 @@ class Run:
     def size(self) -> int:
         """How many sequences it spans."""
         return self.last - self.first + 1
+
+    @property
+    def key_name(self) -> str:
+        """Its key; empty if it has none."""
+        return self.key.name if self.key is not None else ""
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether somebody has it, or an attempt at it failed: nothing comes before it."""
+        return self.attempt_count > 0 or self.phase is Phase.LEASED
 
     def part(self, first: int, last: int) -> Run:
         """Answers a run of some of its events, which are as they are here."""
@@ -84,19 +99,16 @@ class Run:
             kept = (*kept[:ATTEMPTS_KEPT], *kept[ATTEMPTS_KEPT + 1 :])
         self.attempts = kept
 
+    def remember(self, failed: Failed) -> None:
+        """Takes up what ``as_failed`` answered."""
+        self.due, self.redriven = failed.due, failed.redriven
+        self.attempt_count, self.attempts = failed.attempt_count, failed.attempts
+
     def as_failed(self) -> Failed:
         """Answers what must be remembered of it."""
         return Failed(
-            self.first, self.last, self.key, self.due, self.attempt_count, self.attempts, self.redriven
+            self.first, self.last, self.key_name, self.due, self.attempt_count, self.attempts, self.redriven
         )
-
-
-def run_of(failed: Failed) -> Run:
-    """Answers the run that ``Run.as_failed`` was asked of, waiting for its time."""
-    run = Run(failed.first, failed.last, failed.key)
-    run.phase, run.due, run.redriven = Phase.WAITING, failed.due, failed.redriven
-    run.attempt_count, run.attempts = failed.attempt_count, failed.attempts
-    return run
 
 
 class Lease:
@@ -116,3 +128,25 @@ class Lease:
         self.epoch = epoch
         self.expires = expires
         self.runs: dict[int, Run] = {}
+
+    @property
+    def ends(self) -> float:
+        """When the first of its runs is to be taken back."""
+        return min((self.ends_of(run) for run in self.runs.values()), default=self.expires)
+
+    def ends_of(self, run: Run) -> float:
+        """Answers when one of its runs is to be taken back."""
+        return max(run.expires, self.expires)
+
+
+def spans_of(runs: Iterable[Run]) -> tuple[Span, ...]:
+    """Answers what runs span, in order."""
+    spans: list[Span] = []
+    end = -1
+    for run in sorted(runs, key=FIRST):
+        if run.first == end + 1:
+            spans[-1] = (spans[-1][0], run.last)
+        else:
+            spans.append((run.first, run.last))
+        end = run.last
+    return tuple(spans)

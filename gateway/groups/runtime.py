@@ -141,9 +141,7 @@ class GroupRuntime:
                 self.state.leave(stream.id, self.now())
                 self.stir()
 
-    def settle(
-        self, member_id: str, settlements: Sequence[Settlement], *, leaving: bool = False
-    ) -> Settled:
+    def settle(self, member_id: str, settlements: Sequence[Settlement], *, leaving: bool = False) -> Settled:
         """Takes what a member says of events; takes effect at once, and is written down within 100 ms.
 
         One that is ``leaving`` is given no further events: what it gives back goes to others.

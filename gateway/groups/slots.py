@@ -8,8 +8,16 @@ they are. What a member has already stays with it, whoever owns the slot by then
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
+
+from gateway.groups.runs import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.groups.keys import Key
+    from gateway.groups.runs import Run
 
 SLOTS: Final = 4096
 """How many slots there are: more than members, so that they can share evenly."""
@@ -20,113 +28,109 @@ def slot_of(key: str) -> int:
     return crc32(key.encode()) % SLOTS
 
 
+class Share:
+    """What a member owns.
+
+    Attributes:
+        member_id: The member; empty for what nobody owns.
+        slots: The slots.
+        ready: Their keys whose head waits for the member; some may wait no more.
+    """
+
+    __slots__ = ("member_id", "ready", "slots")
+
+    def __init__(self, member_id: str) -> None:
+        self.member_id = member_id
+        self.slots: list[int] = []
+        self.ready: deque[Key] = deque()
+
+    def take(self, most: int) -> list[Run]:
+        """Answers the heads that wait, at most so many; they do not wait any more."""
+        ready = self.ready
+        found: list[Run] = []
+        while ready and len(found) < most:
+            run = ready.popleft().head
+            if run is not None and run.phase is Phase.READY:
+                run.phase = Phase.LEASED
+                found.append(run)
+        return found
+
+
 class Slots:
-    """Who owns which slot, and the keys of each slot whose next event waits for its owner."""
+    """Who owns which slot. Nobody's slots wait for the first member."""
 
     def __init__(self) -> None:
-        self._owner: list[str] = []
-        self._owned: dict[str, list[int]] = {}
-        self._ready: dict[int, deque[str]] = {}
-        self._queued: dict[int, str] = {}
-        self._turns: dict[str, deque[int]] = {}
+        self._nobody = Share("")
+        self._nobody.slots = list(range(SLOTS))
+        self._owners = [self._nobody] * SLOTS
+        self._shares: dict[str, Share] = {}
+
+    def share(self, member_id: str) -> Share | None:
+        """Answers what a member owns, None if it has no part in it."""
+        return self._shares.get(member_id)
 
     def owner(self, slot: int) -> str:
         """Answers the member that owns a slot, empty if there are no members."""
-        return self._owner[slot] if self._owned else ""
+        return self._owners[slot].member_id
 
-    def owns(self, member: str) -> bool:
-        """Tells whether a member owns any slot."""
-        return bool(self._owned.get(member))
+    def add(self, member_id: str) -> None:
+        """Gives a member its share of the slots: none, if there are more members than slots."""
+        new = Share(member_id)
+        size = SLOTS // (len(self._shares) + 1)
+        givers = {}
+        while len(new.slots) < size:
+            giver = max(self._shares.values(), key=_size, default=self._nobody)
+            self._give(giver, new, max(1, min(_size(giver) - size, size - _size(new))))
+            givers[giver.member_id] = giver
+        self._shares[member_id] = new
+        for giver in givers.values():
+            self._deal_out(giver)
 
-    def add(self, member: str) -> None:
-        """Gives a member its share of the slots."""
-        if not self._owned:
-            self._owner = [member] * SLOTS
-            self._owned[member] = list(range(SLOTS))
-            self._turns[member] = deque()
-            for slot in self._ready:
-                self._enqueue(slot)
-            return
-        own = self._owned[member] = []
-        self._turns[member] = deque()
-        share = SLOTS // len(self._owned)
-        while len(own) < share:
-            giver = max(self._owned.values(), key=len)
-            number = max(1, min(len(giver) - share, share - len(own)))
-            given = giver[-number:]
-            del giver[-number:]
-            for slot in given:
-                self._give(slot, member)
-
-    def remove(self, member: str) -> None:
+    def remove(self, member_id: str) -> None:
         """Gives a member's slots to the others."""
-        slots = self._owned.pop(member, [])
-        self._turns.pop(member, None)
-        if not self._owned:
-            self._queued.clear()
+        gone = self._shares.pop(member_id, None)
+        if gone is None:
             return
-        while slots:
-            taker = min(self._owned, key=lambda name: len(self._owned[name]))
-            least = len(self._owned[taker])
-            more = sorted(len(own) for own in self._owned.values())[1:2]
-            number = max(1, more[0] - least if more else len(slots))
-            for _ in range(min(number, len(slots))):
-                self._give(slots.pop(), taker)
+        while gone.slots:
+            taker, *others = sorted(self._shares.values(), key=_size)[:2] or [self._nobody]
+            more = _size(others[0]) - _size(taker) if others else _size(gone)
+            self._give(gone, taker, min(_size(gone), max(1, more)))
+        self._deal_out(gone)
 
-    def put(self, slot: int, key: str) -> str:
-        """Notes that a key's next event waits; answers the member that it waits for, empty if none."""
-        ready = self._ready.get(slot)
-        if ready is None:
-            ready = self._ready[slot] = deque()
-        ready.append(key)
-        if not self._owned:
-            return ""
-        if slot not in self._queued:
-            self._enqueue(slot)
-        return self._owner[slot]
+    def put(self, keys: Iterable[Key]) -> set[str]:
+        """Notes that the heads of keys wait; answers the members that they wait for."""
+        owners = self._owners
+        waited_for: set[str] = set()
+        for key in keys:
+            share = owners[key.slot]
+            share.ready.append(key)
+            waited_for.add(share.member_id)
+        waited_for.discard("")
+        return waited_for
 
-    def next(self, member: str) -> str | None:
-        """Answers the next key whose event waits for a member, slot after slot; it does not wait any more."""
-        turns = self._turns.get(member)
-        while turns:
-            slot = turns.popleft()
-            if self._queued.get(slot) != member:
-                continue
-            ready = self._ready[slot]
-            key = ready.popleft()
-            if ready:
-                turns.append(slot)
-            else:
-                del self._ready[slot], self._queued[slot]
-            return key
-        return None
-
-    def has_ready(self, member: str) -> bool:
-        """Tells whether something waits for a member."""
-        turns = self._turns.get(member)
-        while turns and self._queued.get(turns[0]) != member:
-            turns.popleft()
-        return bool(turns)
-
-    def waiting_for(self) -> set[str]:
+    def waited_for(self) -> set[str]:
         """Answers the members that something waits for."""
-        return set(self._queued.values())
+        return {share.member_id for share in self._shares.values() if share.ready}
 
     def clear(self) -> None:
         """Forgets what waits; the slots stay whose they are."""
-        self._ready.clear()
-        self._queued.clear()
-        for turns in self._turns.values():
-            turns.clear()
+        for share in (self._nobody, *self._shares.values()):
+            share.ready.clear()
 
-    def _give(self, slot: int, member: str) -> None:
-        self._owner[slot] = member
-        self._owned[member].append(slot)
-        if slot in self._ready:
-            self._enqueue(slot)
+    def _give(self, giver: Share, taker: Share, number: int) -> None:
+        """Moves the last slots of one share to another."""
+        given = giver.slots[-number:]
+        del giver.slots[-number:]
+        taker.slots += given
+        for slot in given:
+            self._owners[slot] = taker
 
-    def _enqueue(self, slot: int) -> None:
-        owner = self._owner[slot]
-        if self._queued.get(slot) != owner:
-            self._queued[slot] = owner
-            self._turns[owner].append(slot)
+    def _deal_out(self, share: Share) -> None:
+        """Has the keys that wait in a share wait where they now belong."""
+        waiting, share.ready = share.ready, deque()
+        for key in waiting:
+            self._owners[key.slot].ready.append(key)
+
+
+def _size(share: Share) -> int:
+    return len(share.slots)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from gateway.groups.values import Changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gateway.groups.keys import Keys
     from gateway.groups.loose import Loose
     from gateway.groups.runs import Run
-    from gateway.groups.values import Dead
+    from gateway.groups.values import Dead, Progress
 
 
 class Tracking:
@@ -21,13 +19,11 @@ class Tracking:
     Knows what is stored, so that what came and went between two writes costs none.
     """
 
-    def __init__(
-        self, keys: Iterable[str] = (), failed: Iterable[int] = (), parked: Iterable[str] = ()
-    ) -> None:
-        """Begins with what is stored: keys, first sequences of failed events, and parked keys."""
-        self._stored_keys = set(keys)
-        self._stored_failed = set(failed)
-        self._stored_parked = set(parked)
+    def __init__(self, stored: Progress) -> None:
+        """Begins with what is stored."""
+        self._stored_keys = set(stored.keys)
+        self._stored_failed = set(stored.failed)
+        self._stored_parked = set(stored.parked)
         self.keys: set[str] = set()
         """Keys that were touched."""
         self.failed: dict[int, Run | None] = {}
@@ -57,8 +53,9 @@ class Tracking:
 
     def forget_all(self, position: int) -> None:
         """Notes that all keys and failed events are forgotten, and all dead letters above a position."""
-        self._stored_keys, self._stored_failed, self._stored_parked = set(), set(), set()
-        self.keys, self.parked, self.failed = set(), set(), {}
+        for those in (self._stored_keys, self._stored_failed, self._stored_parked):
+            those.clear()
+        self._clear()
         self.dead = [dead for dead in self.dead if dead.sequence <= position]
         self.revived = [sequence for sequence in self.revived if sequence <= position]
         self._forget = True
@@ -80,11 +77,16 @@ class Tracking:
         self._take_keys(keys, changes)
         self._take_failed(changes)
         self._take_parked(keys, changes)
+        self._clear()
         self._forget, self._revived_above = False, None
-        self.keys, self.parked, self.failed = set(), set(), {}
         self.dead, self.revived = [], []
         self.loose = self.moved = False
         return changes
+
+    def _clear(self) -> None:
+        self.keys.clear()
+        self.parked.clear()
+        self.failed.clear()
 
     def _take_keys(self, keys: Keys, changes: Changes) -> None:
         stored = self._stored_keys

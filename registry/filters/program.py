@@ -10,7 +10,6 @@ none is false and one can't be told is a failure.
 
 from __future__ import annotations
 
-import re
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,14 +17,13 @@ from google.protobuf.message_factory import GetMessageClass
 
 from registry.checking.envelope import SPLIT
 from registry.filters.columns import Columns
+from registry.filters.evaluation import Evaluation
 from registry.filters.event_message import BATCH_FIELDS, ENVELOPE_FIELDS, envelope_message
-from registry.filters.expression import EVENT, check_filter, environment_of, fields_of
-from registry.rules.cel_syntax import conjuncts, serialize_conjunction
+from registry.filters.expression import check_filter, fields_of
+from registry.rules.cel_syntax import conjuncts
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
-
-    from cel_expr_python import cel
 
     from registry.filters.columns import Condition
     from registry.filters.event_message import EventMessage
@@ -34,8 +32,8 @@ if TYPE_CHECKING:
 _COLUMN_SLICE: Final = 1024
 _CEL_SLICE: Final = 16
 """How many events are decided between two turns of others."""
-_REASON: Final = 300
-_STATUS: Final = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]\s*$")
+_CEL_BYTES: Final = 16 * 1024
+"""About how many bytes of events CEL decides between two turns: it may walk them a hundred times."""
 
 
 class Batch(NamedTuple):
@@ -130,7 +128,7 @@ class _Header:
     def __init__(self, message: EventMessage, checked: Checked, parts: Sequence[Any]) -> None:
         self._event = GetMessageClass(message.descriptor)
         self._fields = frozenset[str]().union(*map(fields_of, parts))
-        self._condition = _compiled(checked.environment, checked, parts)
+        self._condition = Evaluation(message, checked, parts) if parts else None
 
     def decide(self, batch: Batch) -> bool | str:
         """Tells whether it holds; or why that can't be told."""
@@ -139,7 +137,7 @@ class _Header:
         event = self._event()
         source = _SOURCE.FromString(batch.data).source if "source" in self._fields else ""
         _fill([event], [0], self._fields, batch, source)
-        return _verdict(self._condition, event)
+        return self._condition.verdict(event)
 
 
 _SOURCE: Final = envelope_message().batch
@@ -155,7 +153,7 @@ class _Stage:
         conditions = [columns.condition(part) for part in parts]
         self._conditions: list[Condition] = [it for it in conditions if it is not None]
         rest = [part for part, it in zip(parts, conditions, strict=True) if it is None]
-        self._rest = _compiled(environment_of(message), checked, rest)
+        self._rest = Evaluation(message, checked, rest) if rest else None
 
     def decide(
         self, batch: Batch, indexes: Sequence[int], failed: dict[int, str]
@@ -164,7 +162,7 @@ class _Stage:
         parsed = self._message.batch.FromString(_picked(batch, indexes))
         yield
         left: list[int] = []
-        size = _CEL_SLICE if self._rest else _COLUMN_SLICE
+        size = self._slice(batch)
         for begin in range(0, len(indexes), size):
             events, some = parsed.events[begin : begin + size], indexes[begin : begin + size]
             _fill(events, some, self._fields, batch, parsed.source)
@@ -172,44 +170,20 @@ class _Stage:
             yield
         return left
 
+    def _slice(self, batch: Batch) -> int:
+        if self._rest is None:
+            return _COLUMN_SLICE
+        return max(1, min(_CEL_SLICE, _CEL_BYTES * batch.count // len(batch.data)))
+
     def _decide(self, events: Sequence[Any], indexes: Sequence[int], failed: dict[int, str]) -> Iterable[int]:
         for condition in self._conditions:
             holds = condition(events)
             events, indexes = list(compress(events, holds)), list(compress(indexes, holds))
-        return self._evaluate(self._rest, events, indexes, failed) if self._rest else indexes
-
-    @staticmethod
-    def _evaluate(
-        rest: cel.Expression, events: Sequence[Any], indexes: Sequence[int], failed: dict[int, str]
-    ) -> Iterable[int]:
-        left = []
-        for event, index in zip(events, indexes, strict=True):
-            verdict = _verdict(rest, event)
-            if verdict is False:
-                continue
-            left.append(index)
-            if verdict is not True:
-                failed[index] = verdict
-        return left
-
-
-def _compiled(environment: cel.Env, checked: Checked, parts: Sequence[Any]) -> cel.Expression | None:
-    return environment.deserialize(serialize_conjunction(checked.tree, parts)) if parts else None
-
-
-def _verdict(condition: cel.Expression, event: Any) -> bool | str:
-    """Tells whether a condition holds of an event; or why that can't be told."""
-    try:
-        value = condition.eval(data={EVENT: event}).value()
-    except Exception as error:  # noqa: BLE001 - such as more than 10,000 steps; the event is then a failure
-        return _cleaned(str(error))
-    return value if isinstance(value, bool) else _cleaned(str(value))
-
-
-def _cleaned(error: str) -> str:
-    """Answers what an evaluation says of its failure, without the name and the number of its status."""
-    text = " ".join(_STATUS.sub("", error).split()) or "it can't be told why"
-    return text if len(text) <= _REASON else f"{text[:_REASON]}…"
+        if self._rest is None or not indexes:
+            return indexes
+        verdicts = self._rest.verdicts(events, at_once=not failed)
+        failed.update({at: it for at, it in zip(indexes, verdicts, strict=True) if isinstance(it, str)})
+        return compress(indexes, verdicts)
 
 
 def _picked(batch: Batch, indexes: Sequence[int]) -> bytes:

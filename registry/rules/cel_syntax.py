@@ -121,12 +121,12 @@ def conjuncts(expr: Any) -> Iterator[Any]:
         yield expr
 
 
-def serialize_conjunction(checked: Any, parts: Sequence[Any]) -> bytes:
-    """Parts of a tree, all of which must hold, as ``cel_expr_python``'s ``Env.deserialize()`` takes them."""
+def conjunction(checked: Any, parts: Sequence[Any]) -> Any:
+    """A tree that says that all of some parts of a tree hold."""
     alone = type(checked)()
     alone.CopyFrom(checked)
     alone.expr.CopyFrom(parts[0])
-    free = max(entry.key for entry in checked.type_map) + 1
+    free = _free_id(checked)
     for number, part in enumerate(parts[1:], free):
         both = type(checked.expr)(id=number)
         both.call_expr.function = "_&&_"
@@ -134,7 +134,43 @@ def serialize_conjunction(checked: Any, parts: Sequence[Any]) -> bytes:
         alone.expr.CopyFrom(both)
         alone.reference_map.add(key=number).value.overload_id.append("logical_and")
         alone.type_map.add(key=number).value.primitive = _BOOL
-    return any_pb2.Any(type_url=_CHECKED_URL, value=alone.SerializeToString()).SerializeToString()
+    return alone
+
+
+def grafted(stem: Any, scion: Any) -> Any:
+    """A tree with another one in the place of its constant ``false``."""
+    whole, part = type(stem)(), type(stem)()
+    whole.CopyFrom(stem)
+    part.CopyFrom(scion)
+    offset = _free_id(stem)
+    for node in _nodes(part.expr):
+        node.id += offset
+    place = next(it for it in _nodes(whole.expr) if _is_false(it.const_expr))
+    place.CopyFrom(part.expr)
+    for name in ("reference_map", "type_map"):
+        for entry in getattr(part, name):
+            getattr(whole, name).add(key=entry.key + offset, value=entry.value)
+    return whole
+
+
+def serialized(checked: Any) -> bytes:
+    """A tree as ``cel_expr_python``'s ``Env.deserialize()`` takes it."""
+    return any_pb2.Any(type_url=_CHECKED_URL, value=checked.SerializeToString()).SerializeToString()
+
+
+def _is_false(constant: Any) -> bool:
+    return bool(constant.HasField("bool_value") and not constant.bool_value)
+
+
+def _free_id(checked: Any) -> int:
+    highest: int = max(node.id for node in _nodes(checked.expr))
+    return highest + 1
+
+
+def _nodes(expr: Any) -> Iterator[Any]:
+    yield expr
+    for child in children(expr):
+        yield from _nodes(child)
 
 
 def enum_values_in(checked: Any) -> dict[int, int]:

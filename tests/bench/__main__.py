@@ -21,6 +21,7 @@ from tests.bench import (
     catch_up,
     filters,
     groups,
+    history,
     latency,
     memory,
     profile,
@@ -37,7 +38,18 @@ if TYPE_CHECKING:
 
     from tests.bench.report import Row
 
-PARTS = ("throughput", "latency", "memory", "catch-up", "registry", "backtest", "typed", "groups", "filters")
+PARTS = (
+    "throughput",
+    "latency",
+    "memory",
+    "catch-up",
+    "registry",
+    "backtest",
+    "typed",
+    "groups",
+    "filters",
+    "history",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,7 @@ def measure(part: str, place: Place, effort: Effort) -> Iterator[Row]:
         "typed": lambda: typed.measure(place, rounds, seconds),
         "groups": lambda: groups.measure(place, rounds, effort.stored_events),
         "filters": lambda: filters.measure(place, rounds, effort.stored_events // 5),
+        "history": lambda: history.measure(place, rounds, seconds, effort.stored_events),
         "profile": lambda: profile.measure(place, light),
     }
     return measures[part]()

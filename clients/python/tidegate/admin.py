@@ -51,8 +51,8 @@ class AsyncAdmin(
             unknown_fields: What happens to events with fields that their schema version doesn't know.
             retain_age: How long events are kept; for ever, if None.
             retain_bytes: How many bytes of events are kept; all, if None.
-            index_keys: Whether to keep an index of keys: reading the events of a key is quick, and publishing
-                can expect a key's last sequence.
+            index_keys: Whether to keep an index of keys: the history of a key is then read quickly, and
+                ``publish`` can expect where a key stands.
 
         Raises:
             TopicAlreadyExists, SubjectNotFound, EventTypeNotFound, InvalidRequest: As they say.

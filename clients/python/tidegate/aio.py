@@ -69,7 +69,7 @@ class AsyncClient(AsyncReading, AsyncAdmin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
-        expected_key: str = ...,
+        expected_key_sequence: int | None = ...,
         request_id: str = ...,
     ) -> Published: ...
 
@@ -87,7 +87,7 @@ class AsyncClient(AsyncReading, AsyncAdmin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
-        expected_key: str = ...,
+        expected_key_sequence: int | None = ...,
         request_id: str = ...,
     ) -> list[Published]: ...
 
@@ -104,7 +104,7 @@ class AsyncClient(AsyncReading, AsyncAdmin):
         schema_version: int = 0,
         source: str = "",
         expected_last_sequence: int | None = None,
-        expected_key: str = "",
+        expected_key_sequence: int | None = None,
         request_id: str = "",
     ) -> Published | list[Published]:
         """Publishes one message, or several of them as one: all are appended, in order, or none.
@@ -124,14 +124,15 @@ class AsyncClient(AsyncReading, AsyncAdmin):
             source: Who produced them, as a URI reference.
             expected_last_sequence: Append only if the topic's last sequence is this one; 0 means that it
                 never had an event.
-            expected_key: With it, what is compared is the topic's last event of this key: the aggregate that
-                the decision was made on. The topic must have ``index_keys``.
+            expected_key_sequence: Append only if the last event of ``key`` in the topic has this sequence; 0
+                means that the key has none. The topic must index its keys.
             request_id: The same id with the same content is appended once, however often it is published;
                 a new one is made, if it is empty. Say ``id`` and ``time`` with it: they are content.
 
         Raises:
             InvalidEvent: An event fails its schema; the violations name event, field and rule.
             UnexpectedSequence: The last sequence of the topic, or of the key, is not the expected one.
+            KeysNotIndexed: The topic does not index its keys.
             TidegateError: Any other reason of the catalogue.
         """
         is_single = isinstance(message, (Message, bytes, NewEvent))
@@ -140,6 +141,8 @@ class AsyncClient(AsyncReading, AsyncAdmin):
             raise ValueError(
                 "id names one event: with several messages, wrap each in NewEvent(message, id=...)"
             )
+        if expected_key_sequence is not None and not key:
+            raise ValueError("expected_key_sequence is about a key: say key=... as well")
         events = [
             as_event(each, key=key, id=id, time=time, attributes=attributes, type=type) for each in messages
         ]
@@ -149,11 +152,9 @@ class AsyncClient(AsyncReading, AsyncAdmin):
         for batch in _batches(topic, events, schema_version, source):
             request.batches.add().ParseFromString(batch)
         if expected_last_sequence is not None:
-            request.expected_positions.add(
-                topic=topic, expected_last_sequence=expected_last_sequence, key=expected_key
-            )
-        elif expected_key:
-            raise ValueError("expected_key says whose last sequence is expected: name it, too")
+            request.expected_positions.add(topic=topic, expected_last_sequence=expected_last_sequence)
+        if expected_key_sequence is not None:
+            request.expected_positions.add(topic=topic, key=key, expected_last_sequence=expected_key_sequence)
         answer = await self.publish_request(request)
         published = [
             Published(topic, result.first_sequence + index, result.schema_version)

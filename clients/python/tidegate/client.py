@@ -72,7 +72,7 @@ class Client(Reading, Admin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
-        expected_key: str = ...,
+        expected_key_sequence: int | None = ...,
         request_id: str = ...,
     ) -> Published: ...
 
@@ -90,7 +90,7 @@ class Client(Reading, Admin):
         schema_version: int = ...,
         source: str = ...,
         expected_last_sequence: int | None = ...,
-        expected_key: str = ...,
+        expected_key_sequence: int | None = ...,
         request_id: str = ...,
     ) -> list[Published]: ...
 

@@ -32,6 +32,11 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option("--retain-age", type=AGE, help=f"Keep events so long: 7d, 12h, {UNLIMITED}."),
             click.option("--retain-bytes", type=SIZE, help=f"Keep so much: 10GB, 500MiB, {UNLIMITED}."),
+            click.option(
+                "--index-keys/--no-index-keys",
+                default=None,
+                help="Index the events' keys: reading the history of a key is then quick.",
+            ),
         )
     ):
         command = option(command)
@@ -64,7 +69,7 @@ def create(server: str, /, name: str, subject: str, *, as_json: bool, **settings
     """Make a topic.
 
     Without --type it accepts all event types of its subject; without --retain-age and --retain-bytes it keeps
-    events for ever; without --unknown-fields it rejects them.
+    events for ever; without --unknown-fields it rejects them; without --index-keys it has no index of keys.
     """
     made = run(server, lambda client: client.create_topic(name, subject=subject, **_named(**settings)))
     if as_json:
@@ -138,7 +143,12 @@ def delete(server: str, name: str, *, force: bool) -> None:
 
 
 def _named(
-    *, types: Sequence[str], unknown_fields: str | None, retain_age: int | None, retain_bytes: int | None
+    *,
+    types: Sequence[str],
+    unknown_fields: str | None,
+    retain_age: int | None,
+    retain_bytes: int | None,
+    index_keys: bool | None,
 ) -> dict[str, Any]:
     """Answers the settings that were named, as the client wants them: what is `none` is None."""
     named: dict[str, Any] = {}
@@ -150,6 +160,8 @@ def _named(
         named["retain_age"] = timedelta(seconds=retain_age) if retain_age else None
     if retain_bytes is not None:
         named["retain_bytes"] = retain_bytes or None
+    if index_keys is not None:
+        named["index_keys"] = index_keys
     return named
 
 
@@ -163,6 +175,7 @@ def _facts(found: topic_pb2.Topic) -> Sequence[tuple[str, str]]:
         ("types", _describe_types(found)),
         ("unknown fields", UNKNOWN_FIELDS[found.unknown_fields]),
         ("kept", _describe_retention(found)),
+        ("keys", _describe_index(found)),
         ("created", format_time(found.create_time)),
         ("changed", format_time(found.update_time)),
         ("stored", f"{events} in {batches}, {format_size(stats.size_bytes)}"),
@@ -173,6 +186,12 @@ def _facts(found: topic_pb2.Topic) -> Sequence[tuple[str, str]]:
 
 def _describe_types(found: topic_pb2.Topic) -> str:
     return ", ".join(found.types) or f"all types of {found.subject}"
+
+
+def _describe_index(found: topic_pb2.Topic) -> str:
+    if not found.index_keys:
+        return "not indexed"
+    return "indexed" if found.stats.keys_indexed else "being indexed"
 
 
 def _describe_retention(found: topic_pb2.Topic) -> str:

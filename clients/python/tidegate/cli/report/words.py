@@ -168,7 +168,8 @@ def describe_reader(affected: pb.AffectedReader) -> str:
 def describe_filter(affected: schema_service_pb2.AffectedFilter) -> str:
     """Answers a live filter that does not compile with the schema, and why."""
     whose = f"group {affected.group}" if affected.group else affected.client_name or "a subscription"
-    return f"of {whose} would get no {affected.type} of the new version: `{cut(affected.filter)}`: {affected.error}"
+    what = f"would get no {affected.type} of the new version"
+    return f"of {whose} {what}: `{cut(affected.filter)}`: {affected.error}"
 
 
 def describe_audiences(finding: pb.Finding) -> str:

@@ -1,0 +1,28 @@
+"""How much a group may hold in memory. Imports nothing."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+LOOK_AHEAD: Final = 100_000
+"""How many events are held that are not settled, besides one for each key."""
+READ_AHEAD: Final = 2_000
+"""How many events that nobody waits for are held ready, so that members need not wait for the log."""
+BUFFERED: Final = 64
+"""How many events are buffered behind the head of a key."""
+MOST_PARKED: Final = 10_000
+"""With how many parked keys a group stalls."""
+TAKEN_AT_ONCE: Final = 10_000
+"""How many events a member is given at once."""
+
+
+class Bounds(NamedTuple):
+    """How much one group may hold; see the constants of the same names."""
+
+    look_ahead: int = LOOK_AHEAD
+    read_ahead: int = READ_AHEAD
+    buffered: int = BUFFERED
+    most_parked: int = MOST_PARKED
+
+
+BOUNDS: Final = Bounds()
