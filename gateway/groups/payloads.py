@@ -92,10 +92,9 @@ class Payloads:
         pieces: list[Piece] = []
         lost: list[Span] = []
         begin = end = 0
-        indexes: list[int] = []
         for first, last in spans:
             if begin <= first and last <= end:  # of the same batch as the one before: most are
-                indexes.extend(range(first - begin, last - begin + 1))
+                _join(pieces, range(first - begin, last - begin + 1))
                 continue
             at = first
             while at <= last:
@@ -107,9 +106,11 @@ class Payloads:
                 if begin > at:
                     lost.append((at, begin - 1))
                     at = begin
-                if not pieces or pieces[-1].batch.first_sequence != begin:
-                    pieces.append(Piece(batch, indexes := []))
-                indexes.extend(range(at - begin, min(last, end) - begin + 1))
+                indexes = range(at - begin, min(last, end) - begin + 1)
+                if pieces and pieces[-1].batch.first_sequence == begin:
+                    _join(pieces, indexes)
+                else:
+                    pieces.append(Piece(batch, indexes))
                 at = end + 1
         return pieces, lost
 
@@ -134,3 +135,12 @@ class Payloads:
             if page.through >= page.head:
                 return None
             after = page.through
+
+
+def _join(pieces: list[Piece], indexes: range) -> None:
+    """Adds events to the last piece: most pieces are a whole batch, which costs no list."""
+    batch, known = pieces[-1]
+    if isinstance(known, list):
+        known.extend(indexes)
+    else:
+        pieces[-1] = Piece(batch, [*known, *indexes])

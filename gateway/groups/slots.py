@@ -80,7 +80,8 @@ class Slots:
         givers = {}
         while len(new.slots) < size:
             giver = max(self._shares.values(), key=_size, default=self._nobody)
-            self._give(giver, new, max(1, min(_size(giver) - size, size - _size(new))))
+            surplus = _size(giver) - (size if self._shares else 0)
+            self._give(giver, new, max(1, min(surplus, size - _size(new))))
             givers[giver.member_id] = giver
         self._shares[member_id] = new
         for giver in givers.values():

@@ -19,6 +19,8 @@ SUBSCRIBE = "/tidegate.v1.EventService/Subscribe"
 ACKNOWLEDGE = "/tidegate.v1.EventService/Acknowledge"
 PATIENCE = 60.0
 """Seconds that all events together may take."""
+GATHER_SECONDS = 0.005
+"""How long a member gathers what it says, as the client library does."""
 _FIELD = descriptor_pb2.FieldDescriptorProto
 
 
@@ -131,6 +133,7 @@ class _Member:
         while True:
             request = pb.AcknowledgeRequest(group=self._joining.group, member_id=self._id)
             request.settlements.append(await self._ready.get())
+            await asyncio.sleep(GATHER_SECONDS)
             while not self._ready.empty():
                 request.settlements.append(self._ready.get_nowait())
             raw: Any = await self._acknowledge(request.SerializeToString())
