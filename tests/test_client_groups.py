@@ -67,7 +67,7 @@ async def rest(client: tidegate.AsyncClient, group: str = "g") -> list[int]:
 
 
 async def test_each_word_has_its_effect(client: tidegate.AsyncClient) -> None:
-    """ack settles, nack brings an event again with its attempt, reject makes it a dead letter, release neither."""
+    """Ack settles, nack brings an event again with its attempt, reject makes it a dead letter, release neither."""
     await publish(client, 1, 2, 3, 4)
     async with join(client) as subscription:
         first = {event.message.order_id: event for event in await take(subscription, 4)}
