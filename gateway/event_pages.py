@@ -7,7 +7,9 @@ gRPC or of the generated stubs.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from contextlib import closing, nullcontext
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway import wire
@@ -126,7 +128,12 @@ class EventPages:
         """Reads on; of a key by way of the index, where there is one."""
         if reading.key:
             found = await self._log.read_key(
-                selection, reading.key, *place, backwards=reading.backwards, max_events=events
+                selection,
+                reading.key,
+                *place,
+                backwards=reading.backwards,
+                max_events=events,
+                max_bytes=PAGE_BYTES,
             )
             if found is not None:
                 behind = place.behind(found.reached, backwards=reading.backwards)
@@ -185,11 +192,27 @@ class _Page:
     def take(self, read: _Read, place: Place) -> Place:
         """Takes what is wanted of a read, as much as there is room for; answers the place behind that."""
         self._looked += _READ_COST
+        if read.is_of_key and isinstance(self._sieve, PlainSieve):
+            return self._take_events(read, place)
         for batch in read.batches:
             place = self._take(batch, place, None if read.is_of_key else self._key)
             if self._is_full or (not self.events_left and batch is not read.batches[-1]):
                 return place
         return read.behind
+
+    def _take_events(self, read: _Read, place: Place) -> Place:
+        """Takes batches of one event each, all of which are wanted: a history is a thousand of them."""
+        batches = read.batches[: self.events_left]
+        ends = list(accumulate([len(batch.entry) for batch in batches]))
+        fitting = bisect_right(ends, self._bytes_left) or int(not self.entries)
+        taken = batches[:fitting]
+        self.entries += [batch.entry for batch in taken]
+        self.events_left -= len(taken)
+        if len(taken) == len(read.batches):
+            self._bytes_left -= ends[-1] if ends else 0
+            return read.behind
+        self._is_full = True
+        return place.behind(taken[-1].first_sequence, backwards=self._backwards) if taken else place
 
     def _take(self, batch: StoredBatch, place: Place, key: str | None) -> Place:
         """Takes what is wanted of a batch; answers the place behind what was dealt with."""

@@ -315,11 +315,19 @@ class EventLog(Protocol):
         ...
 
     async def read_key(
-        self, selection: Selection, key: str, first: int, last: int, *, backwards: bool, max_events: int
+        self,
+        selection: Selection,
+        key: str,
+        first: int,
+        last: int,
+        *,
+        backwards: bool,
+        max_events: int,
+        max_bytes: int,
     ) -> KeyPage | None:
         """Answers kept events of a key from ``first`` to ``last``, both inclusive, by way of the index.
 
-        Costs little more than what it answers. Looks at about ``max_events`` events at most.
+        Costs little more than what it answers.
 
         Args:
             selection: Of which topics and event types.
@@ -328,6 +336,7 @@ class EventLog(Protocol):
             last: The last sequence.
             backwards: Answer the newest first.
             max_events: How many events to answer at most.
+            max_bytes: About how many bytes of events to answer at most, but one event always.
 
         Returns:
             None, if one of the topics that hold events does not index its keys, or not all yet.

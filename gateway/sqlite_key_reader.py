@@ -35,7 +35,7 @@ LAST: Final = 2**63 - 1
 RECORD_BYTES: Final = 1 << 20
 """How many bytes of records are fetched at once."""
 _STATEMENT_SPANS: Final = 1_000
-_SPAN_WASTE: Final = 4_096
+_SPAN_WASTE: Final = 1_024
 """How many bytes between two events of a batch are fetched with them, to fetch both at once."""
 _MORE_PLACES: Final = 16
 
@@ -56,6 +56,9 @@ SELECT CAST(group_concat(piece, '') AS BLOB) FROM (
     FROM span CROSS JOIN log_batch ON first_sequence = span.first)
 """
 
+_make = partial(tuple.__new__, StoredBatch)
+"""Makes a batch of the tuple of its values, as ``sqlite_reader`` does."""
+
 
 @dataclass(frozen=True, slots=True)
 class WantedKey:
@@ -67,6 +70,7 @@ class WantedKey:
         first, last: Between which sequences, inclusive.
         backwards: Whether the newest come first.
         limit: How many at most.
+        max_bytes: How many bytes they may have, but one of them always.
     """
 
     key: bytes
@@ -75,6 +79,7 @@ class WantedKey:
     last: int
     backwards: bool
     limit: int
+    max_bytes: int = 0
 
 
 class FoundPlaces(NamedTuple):
@@ -98,9 +103,10 @@ def read_key(
     """Answers the events of a key that are kept and of the kinds that ``names`` has."""
     if wanted.first > wanted.last:
         return KeyPage((), wanted.first if wanted.backwards else wanted.last)
-    most = wanted.limit
     # One more tells whether there are more: the last page of a history is known to be the last.
-    places, reached = find_places(connection, index, replace(wanted, limit=most + 1))
+    places, reached = find_places(connection, index, replace(wanted, limit=wanted.limit + 1))
+    ends = list(accumulate([place.head + place.size for place in places]))
+    most = min(wanted.limit, max(1, bisect_right(ends, wanted.max_bytes)))
     if len(places) > most:
         places, reached = places[:most], places[most - 1].sequence
     return KeyPage(tuple(load_events(connection, places, wanted.key, names)), reached)
@@ -196,16 +202,21 @@ def load_events(
     """
     sealers: dict[int, Sealer] = {}
     batches: list[StoredBatch] = []
-    for meta, place, head, event in _pieces(connection, places):
+    pieces = _pieces(connection, places)
+    for (meta, place, head, event), has in zip(pieces, _keys(pieces), strict=True):
         name = names.get(meta[KIND])
-        if name is None or wire.key_of(event) != key:
+        if name is None or has != key:
             continue
         sealer = sealers.get(meta[KIND])
         if sealer is None:
             sealer = sealers[meta[KIND]] = Sealer(*name)
         entry = sealer.seal(head + event, place.sequence, meta[TIME])
-        batches.append(StoredBatch(place.sequence, 1, *name, meta[TIME], meta[ORDINAL], entry))
+        batches.append(_make((place.sequence, 1, *name, meta[TIME], meta[ORDINAL], entry)))
     return batches
+
+
+def _keys(pieces: Sequence[_Piece]) -> list[bytes]:
+    return wire.keys_of([piece.event for piece in pieces])
 
 
 def last_sequence(connection: sqlite3.Connection, index: KeyIndex, topic: int, key: bytes) -> int:
@@ -214,15 +225,17 @@ def last_sequence(connection: sqlite3.Connection, index: KeyIndex, topic: int, k
     while last > 0:
         wanted = WantedKey(key, frozenset((topic,)), 1, last, backwards=True, limit=limit)
         places, reached = find_places(connection, index, wanted)
-        for piece in _pieces(connection, places):
-            if wire.key_of(piece.event) == key:
+        pieces = _pieces(connection, places)
+        for piece, has in zip(pieces, _keys(pieces), strict=True):
+            if has == key:
                 return piece.place.sequence
         last, limit = reached - 1, limit * _MORE_PLACES
     return 0
 
 
-def _pieces(connection: sqlite3.Connection, places: Sequence[Place]) -> Iterator[_Piece]:
+def _pieces(connection: sqlite3.Connection, places: Sequence[Place]) -> list[_Piece]:
     spans = list(_spans(places))
+    pieces: list[_Piece] = []
     for at in range(0, len(spans), _STATEMENT_SPANS):
         some = spans[at : at + _STATEMENT_SPANS]
         values = ",".join(
@@ -232,7 +245,8 @@ def _pieces(connection: sqlite3.Connection, places: Sequence[Place]) -> Iterator
             ]
         )
         (joined,) = connection.execute(_SPANS.format(values)).fetchone()
-        yield from _cut(joined or b"", some)
+        pieces += _cut(joined or b"", some)
+    return pieces
 
 
 def _spans(places: Sequence[Place]) -> Iterator[_Span]:

@@ -162,7 +162,15 @@ class SqliteLog:
         return await self._on_reader(lambda reader: read_back(reader.connection, wanted))
 
     async def read_key(
-        self, selection: Selection, key: str, first: int, last: int, *, backwards: bool, max_events: int
+        self,
+        selection: Selection,
+        key: str,
+        first: int,
+        last: int,
+        *,
+        backwards: bool,
+        max_events: int,
+        max_bytes: int,
     ) -> KeyPage | None:
         """Answers kept events of a key, by way of the index; see ``EventLog.read_key``."""
         names = self._kinds.selected(selection)
@@ -171,7 +179,7 @@ class SqliteLog:
         if ids is None:
             return None
         end = min(last, self._tail.head)
-        wanted = WantedKey(key.encode(), ids, first, end, backwards, max_events)
+        wanted = WantedKey(key.encode(), ids, first, end, backwards, max_events, max_bytes)
         found = await self._on_mapped(lambda mapped: read_key(mapped, self._index, wanted, names))
         if self._index.covers(topics) != ids:  # what was switched off meanwhile may have lost records
             return None

@@ -475,7 +475,6 @@ def keyed_events(data: bytes) -> KeyedEvents:
     return KeyedEvents(keys, ends, sizes, begin, bool(batch.source))
 
 
-def key_of(field: bytes) -> bytes:
-    """Answers the key of an event that is given with its tag and length, as a batch has it."""
-    key: bytes = _KeyedBatch.FromString(field).events[0].key
-    return key
+def keys_of(fields: Iterable[bytes]) -> list[bytes]:
+    """Answers the keys of events that are given with their tag and length, as a batch has them."""
+    return list(map(_key, _KeyedBatch.FromString(b"".join(fields)).events))

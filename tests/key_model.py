@@ -108,6 +108,7 @@ _READ = st.tuples(
     st.floats(0, 1),
     st.booleans(),
     st.sampled_from((1, 2, 5, 1000)),
+    st.sampled_from((1, 500, 1 << 20)),
 )
 _EXPECT = st.tuples(
     st.just("expect"), st.sampled_from(TOPICS), st.sampled_from(KEYS), st.booleans(), st.booleans()
@@ -129,7 +130,9 @@ async def compare(open_log: OpenLog, steps: list[tuple[Any, ...]]) -> None:
     """Takes the steps on a log and on the model, and compares."""
     model = Model()
     reads = [
-        ("read", SELECTIONS[2], key, 0.0, 1.0, backwards, 1000) for key in KEYS for backwards in (False, True)
+        ("read", SELECTIONS[2], key, 0.0, 1.0, backwards, 1000, 1 << 20)
+        for key in KEYS
+        for backwards in (False, True)
     ]
     pending = [("switch", frozenset(TOPICS[:2])), *steps, *reads, ("reopen",), *reads]
     while pending:
@@ -157,6 +160,7 @@ async def _read(
     end: float,
     backwards: bool,  # noqa: FBT001
     limit: int,
+    size: int,
 ) -> None:
     held = {topic for topic, _, _, _ in model.events.values() if selection.has_topic(topic)}
     first, last = sorted((1 + int(begin * model.head), 1 + int(end * model.head)))
@@ -165,7 +169,9 @@ async def _read(
     found, position = [], last if backwards else first
     while first <= position <= last:
         low, high = (first, position) if backwards else (position, last)
-        page = await log.read_key(selection, key, low, high, backwards=backwards, max_events=limit)
+        page = await log.read_key(
+            selection, key, low, high, backwards=backwards, max_events=limit, max_bytes=size
+        )
         if page is None:
             assert not held <= model.indexed
             return
