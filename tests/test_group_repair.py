@@ -394,8 +394,8 @@ async def test_many_groups_are_written_down_together(shop: Shop) -> None:
         await member.ack(*await member.events(3))
     await shop.gateway._groups.flush.now()
     stored = await shop.gateway._group_store.load()
-    assert {(it.name, progress.position) for it, progress in stored} == {(f"g{n}", 3) for n in range(40)}
-    assert not any(progress.keys or progress.failed for _, progress in stored)
+    assert {(it.definition.name, it.progress.position) for it in stored} == {(f"g{n}", 3) for n in range(40)}
+    assert not any(it.progress.keys or it.progress.failed for it in stored)
     found = await group_stub(shop).ListGroups(pb.ListGroupsRequest(page_size=1_000))
     assert len(found.groups) == 40
 
