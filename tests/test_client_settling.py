@@ -78,7 +78,8 @@ class Group:
 class Given:
     """The last time that the consumer was given an event: under which lease, and what it said of it, when.
 
-    ``counts`` until the gateway confirmed what was said, or somebody moved the group.
+    ``counts`` until the gateway confirmed what was said, or somebody moved the group; ``late`` once the
+    gateway said that it was.
     """
 
     member: str
@@ -86,13 +87,14 @@ class Given:
     word: Word | None = None
     time: float = 0.0
     counts: bool = True
+    late: bool = False
 
     def is_adopted(self, member: str, attempt: int, now: float) -> bool:
         """Rules 5 and 6: whether the event is not new if another stream delivers it."""
         is_said = self.word in (ACK, REJECT) and now < self.time + ADOPTION
         return (
             self.counts
-            and self.member != member
+            and (self.member != member or (is_said and self.late))
             and attempt >= self.attempt
             and (is_said or self.word is None)
         )
@@ -165,7 +167,7 @@ class Consumer(RuleBasedStateMachine):
             adopted = before is not None and before.is_adopted(self.member, attempt, self.now)
             assert (index in hold.adopted) == adopted
             if adopted and before:
-                before.member, before.attempt = self.member, attempt
+                before.member, before.attempt, before.late = self.member, attempt, False
             else:
                 self.inbox.append((hold, index))
 
@@ -264,13 +266,15 @@ class Consumer(RuleBasedStateMachine):
             self._hear(late, named, request.member_id)
 
     def _hear(self, late: list[Span], named: set[tuple[int, Verb]], member: str) -> None:
-        lost = self.ledger.answer(late)
+        lost = self.ledger.answer(late, self.now)
         assert all(contains(late, sequence) for sequence in lost)
         for sequence, verb in named:
             given = self.given.get(sequence)
-            is_done = verb in (Verb.ACK, Verb.REJECT) and not contains(late, sequence)
-            if is_done and given and given.member == member:
-                given.counts = False
+            if verb in (Verb.ACK, Verb.REJECT) and given and given.member == member:
+                if contains(late, sequence):
+                    given.late, given.time = True, self.now
+                else:
+                    given.counts = False
 
     @precondition(lambda self: self.connected)
     @rule(data=st.data())
@@ -316,7 +320,7 @@ class Consumer(RuleBasedStateMachine):
                 hold.give_all()
                 self.ledger.say_all(hold, range(1), self.now)
             while (request := self.ledger.next_request()) is not None:
-                self.ledger.answer(self.group.settle(request.member_id, request.settlings))
+                self.ledger.answer(self.group.settle(request.member_id, request.settlings), self.now)
         assert all(event.settled for event in self.group.events.values())
         assert self.ledger.waiting == 0
 

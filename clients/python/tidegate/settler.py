@@ -212,7 +212,7 @@ class Settler:
             return
         answer = await self._ask(_message(self._group, request))
         late = sorted((span.first, span.last) for span in answer.late)
-        lost = self.ledger.answer(late)
+        lost = self.ledger.answer(late, self._loop.time())
         self._progress.set()
         if lost:
             self.late_count += len(lost)

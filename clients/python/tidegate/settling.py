@@ -13,7 +13,8 @@ No I/O, no event loop, time is passed in: ``settler`` drives it. Its rules:
    noticed yet, and knows what became of it.
 5. An event that a later stream delivers again is not new if it is still in hand, or if it was acknowledged
    or rejected, the gateway did not confirm that, and at most ``ADOPTION`` seconds passed since, or since the
-   stream after opened: it is adopted. What was said of it, or will be, then counts under the new lease.
+   stream after opened: it is adopted. What was said of it, or will be, then counts under the new lease. The
+   same holds of one that the same stream delivers again, if what was said of it was late.
 6. An event whose attempts were forgotten (somebody moved the group) is never adopted, nor is what was
    delivered before ``forget``.
 7. What the answer calls late had no effect, and is told; unless the event was adopted meanwhile. An unread
@@ -197,7 +198,7 @@ class Ledger:
             self._sent = self._make_request()
         return self._sent
 
-    def answer(self, late: Sequence[Span]) -> list[int]:
+    def answer(self, late: Sequence[Span], now: float) -> list[int]:
         """Takes the answer to the request; answers the events whose settlement came too late (rule 7)."""
         request, self._sent = self._sent, None
         lost: list[int] = []
@@ -206,7 +207,7 @@ class Ledger:
             if saying.word.verb is Verb.EXTEND:
                 self._end_extension(saying, late)
             elif late or saying.hold.lease.member_id != self.member_id:
-                lost += self._confirm(saying, late)
+                lost += self._confirm(saying, late, now)
         return sorted(lost)
 
     def _claim(self, word: Word, hold: Hold, index: int, now: float) -> None:
@@ -281,7 +282,7 @@ class Ledger:
                 hold.lose(index)
         self._look_at(hold)
 
-    def _confirm(self, saying: Saying, late: Sequence[Span]) -> Iterator[int]:
+    def _confirm(self, saying: Saying, late: Sequence[Span], now: float) -> Iterator[int]:
         """Forgets what took effect; yields what was late."""
         for index in saying.indices:
             sequence = saying.hold.sequences[index]
@@ -289,6 +290,7 @@ class Ledger:
             if saying.hold.has_moved(index):
                 continue
             if contains(late, sequence):
+                self._remember(Saying(saying.word, saying.hold, (index,)), now)
                 yield sequence
             elif orphan is not None and orphan.hold is saying.hold:
                 del self._orphans[sequence]
