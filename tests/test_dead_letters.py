@@ -379,7 +379,7 @@ async def test_redriven_events_need_no_log(start_shop: StartShop) -> None:
         assert [it.sequence for it in left] == [again[at].sequence for at in (1, 3, 5)]
         await member.ack(*left)
         await shop.schemas.DeleteSchema(purge)
-        kept = await shop.gateway._group_store.load()
+        kept = await shop.gateway._groups._store.load()
         assert [it.redriven for it in kept] == [()]
 
 
