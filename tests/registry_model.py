@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from registry.compiling.compiler import Compiled
+    from registry.uses import LiveFilter
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VARIANTS = {
@@ -120,6 +121,10 @@ class Uses:
     def readers(self, subject: str) -> Sequence[Reader]:
         """Answers the readers of a subject."""
         return [it for it in self.reading if it.subject == subject]
+
+    def filters(self, subject: str) -> Sequence[LiveFilter]:  # noqa: ARG002
+        """Answers that nobody filters: tests of live filters have a gateway."""
+        return ()
 
 
 @dataclass

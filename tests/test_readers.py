@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tidegate import Gap
 from tidegate.aio import AsyncClient
-from tidegate.cursor import Gap
 from tidegate.errors import IncompatibleVersion
 from tidegate.v1 import event_service_pb2 as pb
 from tidegate.v1.schema_service_pb2 import UpdateSubjectRequest

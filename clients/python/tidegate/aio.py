@@ -155,15 +155,23 @@ class AsyncClient(AsyncReading, AsyncAdmin):
             request.expected_positions.add(topic=topic, expected_last_sequence=expected_last_sequence)
         if expected_key_sequence is not None:
             request.expected_positions.add(topic=topic, key=key, expected_last_sequence=expected_key_sequence)
-        answer = await self._connection.call(
-            "EventService/Publish", request, event_service_pb2.PublishResponse
-        )
+        answer = await self.publish_request(request)
         published = [
             Published(topic, result.first_sequence + index, result.schema_version)
             for result in answer.results
             for index in range(result.count)
         ]
         return published[0] if is_single else published
+
+    async def publish_request(
+        self, request: event_service_pb2.PublishRequest
+    ) -> event_service_pb2.PublishResponse:
+        """Publishes a request of the contract as it is; give it a ``request_id``, since it may be repeated.
+
+        Raises:
+            TidegateError: As ``publish``.
+        """
+        return await self._connection.call("EventService/Publish", request, event_service_pb2.PublishResponse)
 
     def publisher(
         self,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from tidegate.outbox import Published
     from tidegate.outgoing import NewEvent
+    from tidegate.v1 import event_service_pb2
 
 _EXIT_TIMEOUT = 5.0
 
@@ -99,6 +100,10 @@ class Client(Reading, Admin):
         See ``AsyncClient.publish``.
         """
         return self._thread.run(self._client.publish(topic, message, **options))
+
+    def publish_request(self, request: event_service_pb2.PublishRequest) -> event_service_pb2.PublishResponse:
+        """Publishes a request of the contract as it is; see ``AsyncClient.publish_request``."""
+        return self._thread.run(self._client.publish_request(request))
 
     def publisher(
         self,

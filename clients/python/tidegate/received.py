@@ -74,6 +74,11 @@ class Event:
         return dict(self._envelope.attributes)
 
     @property
+    def envelope(self) -> event_pb2.Event:
+        """The event as the contract has it, with its times to the nanosecond. Not to be changed."""
+        return self._envelope
+
+    @property
     def data(self) -> bytes:
         """The serialized message."""
         return self._envelope.data
@@ -130,6 +135,11 @@ class Batch:
     def append_time(self) -> datetime:
         """When the gateway appended them."""
         return _utc(self._delivered.append_time)
+
+    @property
+    def envelope(self) -> event_pb2.EventBatch:
+        """The batch as the contract has it. Not to be changed."""
+        return self._delivered
 
     @property
     def first_sequence(self) -> int:

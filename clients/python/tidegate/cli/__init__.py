@@ -26,9 +26,16 @@ COMMANDS = {
     "topic": "Make, change, read and delete topics.",
     "publish": "Publish events from JSON lines.",
     "subscribe": "Write events as JSON lines, until Ctrl-C.",
+    "read": "Write stored events as JSON lines, and end.",
+    "group": "Make, change, move, read and delete groups.",
+    "dead-letters": "Read, redrive and purge what groups gave up.",
+    "replay": "Publish stored events to another topic again.",
     "stubs": "Write typed stubs of a topic, in the language of its programs.",
 }
-"""From a command's name, which is its module's and its function's too, to the first sentence of its help."""
+"""From a command's name, which is its module's and its function's too, to the first sentence of its help.
+
+Where a name has a hyphen, module and function have an underscore.
+"""
 
 INTERRUPTED = 130
 
@@ -44,7 +51,8 @@ class Commands(click.Group):
         """Imports a command's module and answers the command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"tidegate.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"tidegate.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -73,6 +81,7 @@ class Commands(click.Group):
         "tidegate topic create airport.departures --subject flights",
         "tidegate publish airport.departures --type flights.v1.Departed departures.jsonl",
         "tidegate subscribe airport.departures --from earliest | head -3",
+        "tidegate read airport.departures --key UA-EWR --last 10",
         "tidegate stubs airport.departures --lang python --out gen",
     ),
 )

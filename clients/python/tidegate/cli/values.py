@@ -127,10 +127,68 @@ class PositionType(click.ParamType[Position]):
         return time
 
 
+class DurationType(click.ParamType[float]):
+    """A number with a unit of time, such as ``30s`` or ``500ms``."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Answers the seconds."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|s|m|h|d)", str(value), re.ASCII)
+        if match is None:
+            self.fail(
+                f"{value!r} is no duration: a number and one of ms, s, m, h, d, such as 30s.", param, ctx
+            )
+        return float(match[1]) * (0.001 if match[2] == "ms" else SECONDS[match[2]])
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast events are replayed; at most one of the two is set, and neither means: as fast as it goes.
+
+    Attributes:
+        factor: How many times as fast as they were recorded.
+        per_second: How many a second.
+    """
+
+    factor: float | None = None
+    per_second: float | None = None
+
+
+class SpeedType(click.ParamType[Speed]):
+    """``as-recorded``, ``N/s``, ``Nx`` or ``max``."""
+
+    name = "SPEED"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Speed:
+        """Answers the speed that the text names."""
+        if isinstance(value, Speed):
+            return value
+        text = str(value)
+        if text in ("max", "as-recorded"):
+            return Speed() if text == "max" else Speed(factor=1.0)
+        match = re.fullmatch(
+            "([0-9]{1,9}(?:[.][0-9]{1,9})?) ?(/s|x|\N{MULTIPLICATION SIGN})", text, re.ASCII | re.IGNORECASE
+        )
+        number = float(match[1]) if match else 0.0
+        if match is None or not number:
+            self.fail(
+                f"{text!r} is no speed: as-recorded, a number a second such as 500/s, a number of times as "
+                f"fast as recorded such as 10x, or max.",
+                param,
+                ctx,
+            )
+        return Speed(per_second=number) if match[2] == "/s" else Speed(factor=number)
+
+
 ADDRESS = AddressType()
 AGE = QuantityType("AGE", SECONDS, LONGEST_AGE, "7d")
 SIZE = QuantityType("SIZE", BYTES, HIGHEST_SEQUENCE, "10GB")
 POSITION = PositionType()
+DURATION = DurationType()
+SPEED = SpeedType()
 
 
 def format_age(age: timedelta) -> str:

@@ -1,0 +1,137 @@
+"""Replaying on the command line: what is published again, how fast, and never twice."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tidegate.cli.replaying import Pace, Replayed
+from tidegate.cli.values import Speed
+
+from tests.command_line import departure, json_lines, start_tidegate
+
+DEPARTED = "flights.v1.Departed"
+
+Run = "Callable[..., subprocess.CompletedProcess[str]]"
+
+
+def publish(tidegate: Run, topic: str, *numbers: int) -> None:
+    """Publishes flights, with keys, ids and times."""
+    lines = json_lines(
+        *(
+            {
+                "id": f"flight-{number}",
+                "key": f"UA{number}",
+                "time": "2013-01-01T10:15:00.123456Z",
+                "attributes": {"gate": "C4"},
+                "data": departure(number),
+            }
+            for number in numbers
+        )
+    )
+    done = tidegate("publish", topic, "--type", DEPARTED, "--envelope", stdin=lines)
+    assert done.returncode == 0, done.stderr
+
+
+def events_of(tidegate: Run, topic: str) -> list[dict[str, Any]]:
+    """All events of a topic."""
+    done = tidegate("read", topic)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def make_target(tidegate: Run, source: str) -> str:
+    """Makes a topic to replay into."""
+    target = f"{source}-again"
+    assert tidegate("topic", "create", target, "--subject", "flights").returncode == 0
+    return target
+
+
+def test_events_are_published_again_as_they_were_and_once(tidegate: Run, cli_topic: str) -> None:
+    """All that makes an event is there again, and where it came from; a second run adds what is new."""
+    target = make_target(tidegate, cli_topic)
+    publish(tidegate, cli_topic, 1, 2, 3)
+    done = tidegate("replay", cli_topic, target)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert done.stderr == f"replayed 3 events from {cli_topic} to {target}\n"
+    before, after = events_of(tidegate, cli_topic), events_of(tidegate, target)
+    for one, again in zip(before, after, strict=True):
+        origin = f"{cli_topic}/{one['sequence']}"
+        changed = {
+            "topic": target,
+            "sequence": again["sequence"],
+            "attributes": one["attributes"] | {"replayed_from": origin},
+        }
+        assert again == one | changed
+    publish(tidegate, cli_topic, 4)
+    more = tidegate("replay", cli_topic, target)
+    assert more.stderr == f"replayed 1 event from {cli_topic} to {target}; 3 events were there already\n"
+    assert [event["id"] for event in events_of(tidegate, target)] == [f"flight-{n}" for n in (1, 2, 3, 4)]
+    itself = tidegate("replay", cli_topic, cli_topic)
+    assert (itself.returncode, "same topic" in itself.stderr) == (2, True)
+
+
+def test_interrupted_replays_at_once_publish_each_event_once(
+    tidegate: Run, cli_server: str, cli_topic: str
+) -> None:
+    """Two replays side by side, both interrupted, and a third one come to each event once, in order."""
+    target = make_target(tidegate, cli_topic)
+    publish(tidegate, cli_topic, *range(1, 301))
+    slow = ("replay", cli_topic, target, "--speed", "100/s")
+    with (
+        start_tidegate("--server", cli_server, *slow) as one,
+        start_tidegate("--server", cli_server, *slow) as other,
+    ):
+        while len(events_of(tidegate, target)) < 20:
+            assert one.poll() is None, one.stderr.read()
+        one.send_signal(signal.SIGINT)
+        other.send_signal(signal.SIGINT)
+        for process in (one, other):
+            said = process.communicate(timeout=30)[1]
+            assert process.returncode == 130
+            assert "interrupted: run it again to go on" in said
+    assert 20 <= len(events_of(tidegate, target)) < 300
+    rest = tidegate("replay", cli_topic, target)
+    assert "were there already" in rest.stderr
+    assert [event["id"] for event in events_of(tidegate, target)] == [f"flight-{n}" for n in range(1, 301)]
+
+
+def test_the_speed_is_kept(tidegate: Run, cli_topic: str) -> None:
+    """As recorded, the events are as far apart as they were; filters and ranges leave out the rest."""
+    target = make_target(tidegate, cli_topic)
+    publish(tidegate, cli_topic, 1, 2)
+    time.sleep(1.0)
+    publish(tidegate, cli_topic, 3)
+    chosen = ("--speed", "as-recorded", "--type", DEPARTED, "--filter", "event.data.flight != 2u")
+    assert tidegate("replay", cli_topic, target, *chosen).returncode == 0
+    (first, _), (last, _) = [(e["id"], e) for e in events_of(tidegate, target)]
+    assert (first, last) == ("flight-1", "flight-3")
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.001, 1000))
+def test_an_event_is_due_when_it_was_recorded(gaps: list[float], factor: float) -> None:
+    """Each event is due so long after the first as it was appended after it, divided by the factor."""
+    begin = datetime(2013, 1, 1, tzinfo=UTC)
+    pace, at = Pace(Speed(factor=factor)), 0.0
+    assert pace.next_due(begin) == 0
+    for gap in gaps:
+        at += gap
+        due = pace.next_due(begin + timedelta(seconds=at))
+        assert abs(due * factor - at) <= 1e-5 * max(1, at)
+
+
+@given(st.lists(st.one_of(st.integers(0, 50).map(str), st.text(max_size=3))))
+def test_what_was_replayed_is_known(attributes: list[str]) -> None:
+    """A sequence is known exactly if an attribute named it, whatever else stood in the attribute."""
+    replayed = Replayed()
+    for text in attributes:
+        replayed.add(f"a.b/{text}")
+    wanted = {
+        int(t) for t in (text.rpartition("/")[2] for text in attributes) if t.isascii() and t.isdecimal()
+    }
+    assert {sequence for sequence in range(51) if sequence in replayed} == {n for n in wanted if n <= 50}
