@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from gateway.config import Config
+    from gateway.groups.store import GroupStore
     from gateway.log import EventLog, StoredKind
 
 SERVICES = (
@@ -78,7 +79,7 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),  # many clients ping every 5 or 10 s
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
@@ -135,8 +136,6 @@ class Gateway:
         self._readers = Readers(reader_store, topics, config.reader_alive_seconds)
         await self._readers.open()
         stack.push_async_callback(self._readers.close)
-        self._group_store = await SqliteGroupStore.open(path)
-        stack.push_async_callback(self._group_store.close)
         filters = LiveFilters()
 
         async def letters_of(subject: str) -> Collection[StoredKind]:
@@ -150,16 +149,10 @@ class Gateway:
         self._publisher = Publisher(log, topics, registry, config)
         sieves = Sieves(SieveTerms(topics, registry.decoding), registry.decoding, filters)
         self._subscriber = Subscriber(log, topics, registry, self._readers, sieves=sieves, config=config)
-        group_filters = GroupFilters(sieves)
-        definitions = Definitions(topics, config.max_subscription_topics)
-        self._groups = Groups(self._group_store, log, definitions, group_filters)
+        groups = await self._open_groups(stack, log, topics, sieves)
         memberships = Memberships(self._groups, self._readers, self._subscriber, sieves)
         pages = EventPages(log, topics, registry, sieves=sieves, config=config)
         self._events = EventService(self._publisher, self._subscriber, pages, self._groups, memberships)
-        letters = DeadLetters(self._groups, self._group_store, group_filters)
-        self._repair = Repair(self._groups, self._group_store, letters, log)
-        await self._groups.open()
-        stack.push_async_callback(self._groups.close)
         self._limits = LimitInterceptor(config)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
@@ -177,10 +170,7 @@ class Gateway:
             TopicService(topics, registry, log, retention), self._server
         )
         group_service_pb2_grpc.add_GroupServiceServicer_to_server(
-            GroupService(
-                self._groups, self._group_store, letters, self._repair, EventJson(registry.decoding)
-            ),
-            self._server,
+            GroupService(*groups, EventJson(registry.decoding)), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.address = self._listen()
@@ -189,6 +179,20 @@ class Gateway:
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    async def _open_groups(
+        self, stack: contextlib.AsyncExitStack, log: EventLog, topics: Topics, sieves: Sieves
+    ) -> tuple[Groups, GroupStore, DeadLetters, Repair]:
+        store = await SqliteGroupStore.open(self._config.engine_path())
+        stack.push_async_callback(store.close)
+        filters = GroupFilters(sieves)
+        definitions = Definitions(topics, self._config.max_subscription_topics)
+        self._groups = Groups(store, log, definitions, filters)
+        letters = DeadLetters(self._groups, store, filters)
+        self._repair = Repair(self._groups, store, letters, log)
+        await self._groups.open()
+        stack.push_async_callback(self._groups.close)
+        return self._groups, store, letters, self._repair
 
     def _listen(self) -> str:
         host, _, _ = self._config.listen.rpartition(":")

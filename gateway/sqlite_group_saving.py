@@ -49,6 +49,11 @@ _REMOVE: Final = """
 DELETE FROM {table} WHERE (group_id, {key}) IN
     (SELECT CAST(g.key AS INTEGER), r.value FROM json_each(?) AS g, json_each(g.value) AS r)
 """
+_KEEP_REDRIVEN: Final = """
+INSERT OR REPLACE INTO group_redriven (group_id, sequence, kind, entry)
+SELECT group_id, sequence, kind, entry FROM group_letter
+WHERE group_id = ? AND sequence IN (SELECT value FROM json_each(?))
+"""
 _INSERT_LETTERS: Final = "INSERT INTO group_letter (group_id, sequence, kind, dead, entry) VALUES "
 _LETTERS_AT_ONCE: Final = 256
 
@@ -127,10 +132,14 @@ def as_changes(progress: Progress) -> Changes:
 
 def remove_letters(connection: sqlite3.Connection, at: int, sequences: Sequence[int]) -> int:
     """Removes dead letters of a group by sequence, but does not count; answers how many there were."""
+    return _remove(connection, "group_letter", at, sequences)
+
+
+def _remove(connection: sqlite3.Connection, table: str, at: int, sequences: Sequence[int]) -> int:
     if not sequences:
         return 0
     return connection.execute(
-        "DELETE FROM group_letter WHERE group_id = ? AND sequence IN (SELECT value FROM json_each(?))",
+        f"DELETE FROM {table} WHERE group_id = ? AND sequence IN (SELECT value FROM json_each(?))",  # noqa: S608
         (at, dump(list(sequences))),
     ).rowcount
 
@@ -155,8 +164,11 @@ def _change_letters(connection: sqlite3.Connection, at: int, write: Write) -> in
         more -= connection.execute(
             "DELETE FROM group_letter WHERE group_id = ? AND sequence > ?", (at, changes.revived_above)
         ).rowcount
+    new = {letter.dead.sequence for letter in write.dead}
+    if revived := [sequence for sequence in changes.revived if sequence not in new]:
+        connection.execute(_KEEP_REDRIVEN, (at, dump(revived)))
+    _remove(connection, "group_redriven", at, write.done)
     # New ones are removed, too: they are there already if this is written again after a failure.
-    new = [letter.dead.sequence for letter in write.dead]
     more -= remove_letters(connection, at, [*changes.revived, *new])
     kinds: dict[StoredKind, int] = {}
     for begin in range(0, len(write.dead), _LETTERS_AT_ONCE):

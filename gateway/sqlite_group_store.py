@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from gateway.groups.store import Write
+from gateway.groups.store import Kept, Write
 from gateway.groups.values import Progress
-from gateway.log import StoredKind
+from gateway.log import StoredBatch, StoredKind
 from gateway.sqlite_group_rows import (
     definition_text,
     dump,
@@ -25,6 +25,7 @@ from gateway.sqlite_group_rows import (
 )
 from gateway.sqlite_group_saving import as_changes, number, remove_letters, save
 from gateway.sqlite_group_tables import prepare_tables, sweep
+from gateway.wire import append_time_of
 from registry.errors import TidegateError
 from registry.sqlite_access import SqliteAccess
 
@@ -49,9 +50,17 @@ FROM group_letter AS l JOIN group_letter_kind AS k ON k.id = l.kind
 WHERE l.group_id = (SELECT id FROM group_definition WHERE name = ?)
 """
 _ID: Final = "SELECT id FROM group_definition WHERE name = ?"
+_REDRIVEN: Final = """
+SELECT r.sequence, k.topic, k.type, k.schema_version, r.entry
+FROM group_redriven AS r JOIN group_letter_kind AS k ON k.id = r.kind
+WHERE r.group_id = (SELECT id FROM group_definition WHERE name = ?)
+    AND r.sequence IN (SELECT value FROM json_each(?))
+ORDER BY r.sequence
+"""
 _KINDS: Final = """
 SELECT topic, type, schema_version FROM group_letter_kind AS k
 WHERE EXISTS (SELECT 1 FROM group_letter WHERE kind = k.id)
+    OR EXISTS (SELECT 1 FROM group_redriven WHERE kind = k.id)
 """
 
 _log = structlog.get_logger("tidegate.groups")
@@ -76,8 +85,8 @@ class SqliteGroupStore:
         await store._sweep()
         return store
 
-    async def load(self) -> list[tuple[Definition, Progress]]:
-        """Answers all groups and how far they are."""
+    async def load(self) -> list[Kept]:
+        """Answers all groups."""
         return await self._access.run(self._load)
 
     async def put(self, group: Definition, expected_etag: str, progress: Progress | None = None) -> bool:
@@ -108,6 +117,10 @@ class SqliteGroupStore:
         """Answers those of the named dead letters that there are, by sequence."""
         return await self._access.run(self._letters, group, 0, len(sequences), 2**63, sequences)
 
+    async def redriven(self, group: str, sequences: Collection[int]) -> list[StoredBatch]:
+        """Answers those of the named events that are kept since they were redriven, as batches of one."""
+        return await self._access.run(self._redriven, group, sequences)
+
     async def remove_letters(self, group: str, sequences: Collection[int]) -> int:
         """Removes dead letters for good; answers how many there were."""
         return await self._access.run(self._remove_letters, group, list(sequences))
@@ -117,7 +130,7 @@ class SqliteGroupStore:
         return await self._access.run(self._count_letters, group, above)
 
     async def letter_kinds(self) -> frozenset[StoredKind]:
-        """Answers of which topics, event types and schema versions there are dead letters, of any group."""
+        """Answers of which topics, event types and schema versions events are kept, of any group."""
         return await self._access.run(self._kinds)
 
     async def close(self) -> None:
@@ -133,21 +146,25 @@ class SqliteGroupStore:
         with self._access.writing():
             prepare_tables(self._access.database)
 
-    def _load(self) -> list[tuple[Definition, Progress]]:
-        groups: dict[int, tuple[Definition, Progress]] = {}
+    def _load(self) -> list[Kept]:
+        definitions: dict[int, Definition] = {}
+        groups: dict[int, Progress] = {}
         for at, name, created, etag, text, position, lost, loose in self._connection.execute(_GROUPS):
-            progress = Progress(position, read_loose(loose), lost_through=lost)
-            groups[at] = read_definition(name, created, etag, text), progress
+            groups[at] = Progress(position, read_loose(loose), lost_through=lost)
+            definitions[at] = read_definition(name, created, etag, text)
         for at, key, sequence in self._rows("group_key", groups):
-            groups[at][1].keys[read_key(key)] = sequence
+            groups[at].keys[read_key(key)] = sequence
         for at, key, parked in self._rows("group_parked", groups):
-            groups[at][1].parked[read_key(key)] = read_parked(parked)
+            groups[at].parked[read_key(key)] = read_parked(parked)
         for at, first, failed in self._rows("group_failed", groups):
-            groups[at][1].failed[first] = read_failed(first, failed)
-        return list(groups.values())
+            groups[at].failed[first] = read_failed(first, failed)
+        redriven: dict[int, list[int]] = {at: [] for at in groups}
+        for at, sequence in self._rows("group_redriven", groups, "group_id, sequence"):
+            redriven[at].append(sequence)
+        return [Kept(definitions[at], groups[at], tuple(sorted(redriven[at]))) for at in groups]
 
-    def _rows(self, table: str, groups: Collection[int]) -> list[tuple[int, Any, Any]]:
-        found = self._connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - no value of anybody's
+    def _rows(self, table: str, groups: Collection[int], columns: str = "*") -> list[Any]:
+        found = self._connection.execute(f"SELECT {columns} FROM {table}")  # noqa: S608 - no value of anybody's
         return [row for row in found if row[0] in groups]
 
     def _insert(self, group: Definition, progress: Progress) -> bool:
@@ -212,6 +229,13 @@ class SqliteGroupStore:
             letters.append(read_letter(sequence, dead, entry, StoredKind(*kind)))
         cursor.close()
         return letters
+
+    def _redriven(self, group: str, sequences: Collection[int]) -> list[StoredBatch]:
+        found = self._connection.execute(_REDRIVEN, (group, dump(list(sequences))))
+        return [
+            StoredBatch(sequence, 1, topic, kind, version, append_time_of(entry), 0, entry)
+            for sequence, topic, kind, version, entry in found
+        ]
 
     def _remove_letters(self, group: str, sequences: list[int]) -> int:
         with self._access.writing():

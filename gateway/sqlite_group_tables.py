@@ -45,10 +45,19 @@ _TABLES: Final = (
         entry BLOB NOT NULL,
         UNIQUE (group_id, sequence))""",
     "CREATE INDEX IF NOT EXISTS group_letter_by_kind ON group_letter (kind)",
+    """CREATE TABLE IF NOT EXISTS group_redriven (
+        id INTEGER PRIMARY KEY,
+        group_id INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        entry BLOB NOT NULL,
+        UNIQUE (group_id, sequence))""",
+    "CREATE INDEX IF NOT EXISTS group_redriven_by_kind ON group_redriven (kind)",
     "CREATE TABLE IF NOT EXISTS group_gone (id INTEGER PRIMARY KEY)",
 )
 _OWN: Final = {
     "group_letter": "id",
+    "group_redriven": "id",
     "group_key": "group_id, key",
     "group_parked": "group_id, key",
     "group_failed": "group_id, first",

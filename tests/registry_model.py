@@ -122,7 +122,7 @@ class Uses:
         """Answers the readers of a subject."""
         return [it for it in self.reading if it.subject == subject]
 
-    def filters(self, subject: str) -> Sequence[LiveFilter]:
+    def filters(self, subject: str) -> Sequence[LiveFilter]:  # noqa: ARG002
         """Answers that nobody filters: tests of live filters have a gateway."""
         return ()
 

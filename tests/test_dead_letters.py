@@ -245,7 +245,7 @@ async def test_a_redrive_has_a_rate(desk: Desk) -> None:
 
 async def test_what_is_redriven_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A redrive waits while the group holds as many as it may, goes on as they are settled, and says so."""
-    monkeypatch.setattr("gateway.groups.repair.MOST_HELD", 10)
+    monkeypatch.setattr("gateway.groups.repair.MOST_REDRIVEN", 10)
     monkeypatch.setattr("gateway.groups.repair.READ_AT_ONCE", 10)
     shop = desk.shop
     await reject(shop, 35)
@@ -338,6 +338,49 @@ async def test_dead_letters_outlive_restarts_and_retention(start_shop: StartShop
         await shop.keep(ORDERS, 1)
         assert await desk.letters(G) == before
         assert (await desk.letter(3, G)).data_json
+
+
+async def test_redriven_events_need_no_log(start_shop: StartShop) -> None:
+    """What is redriven is delivered although retention took it from the log, over restarts, until settled.
+
+    Meanwhile the schema version that it needs can't be purged; it may also fail and be a dead letter again.
+    """
+    async with start_shop() as shop:
+        await create_group(shop, G, retry={"max_attempts": 3, **AT_ONCE})
+        got = await reject(shop, 4)
+        member = await join(shop, G)
+        await shop.publish(batch(ORDERS, order("without"), order("a key")))
+        await member.say("reject", await member.events(2))
+        await shop.keep(ORDERS, 1)
+    async with start_shop() as shop:
+        desk = Desk(shop)
+        assert (await desk.redrive(G, all=True))[-1] == (6, 6)
+        member = await join(shop, G)
+        again = sorted(await member.events(6))
+        assert [it.data for it in again] == [*[it.data for it in got], order("without"), order("a key")]
+        assert {it.attempt for it in again} == {1}
+        await member.ack(again[0], again[4])
+        await member.say("nack", [again[1]])
+        (second,) = await member.events(1)
+        assert (second.sequence, second.attempt, second.data) == (again[1].sequence, 2, again[1].data)
+        await member.say("reject", [again[2]], reason="still")
+        (letter,) = await desk.letters(G)
+        assert letter.batch.events[0].data == again[2].data
+    async with start_shop() as shop:
+        desk = Desk(shop)
+        await shop.register(SCHEMA_2)
+        await shop.delete_topic(ORDERS, force=True)
+        await desk.purge(G, all=True)
+        await shop.schemas.DeleteSchema(schemas.DeleteSchemaRequest(subject=SUBJECT, version=1))
+        purge = schemas.DeleteSchemaRequest(subject=SUBJECT, version=1, purge=True)
+        assert (await refused(shop.schemas.DeleteSchema(purge))).reason == "SCHEMA_NEEDED"
+        member = await join(shop, G)
+        left = sorted(await member.events(3))
+        assert [it.sequence for it in left] == [again[at].sequence for at in (1, 3, 5)]
+        await member.ack(*left)
+        await shop.schemas.DeleteSchema(purge)
+        kept = await shop.gateway._groups._store.load()
+        assert [it.redriven for it in kept] == [()]
 
 
 async def test_a_schema_version_that_a_dead_letter_needs_stays(shop: Shop) -> None:

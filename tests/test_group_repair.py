@@ -369,7 +369,7 @@ async def test_a_disk_that_fails_holds_up_nobody(start_shop: StartShop) -> None:
         await create_group(shop, G)
         await numbered(shop, 30)
         member = await join(shop, G)
-        access = shop.gateway._group_store._access
+        access = shop.gateway._groups._store._access
         connection = access.database.conn
         await access.run(lambda: connection.execute("PRAGMA query_only = ON").fetchall())
         got = sorted(await member.events(30))
@@ -393,9 +393,9 @@ async def test_many_groups_are_written_down_together(shop: Shop) -> None:
     for member in members:
         await member.ack(*await member.events(3))
     await shop.gateway._groups.flush.now()
-    stored = await shop.gateway._group_store.load()
-    assert {(it.name, progress.position) for it, progress in stored} == {(f"g{n}", 3) for n in range(40)}
-    assert not any(progress.keys or progress.failed for _, progress in stored)
+    stored = await shop.gateway._groups._store.load()
+    assert {(it.definition.name, it.progress.position) for it in stored} == {(f"g{n}", 3) for n in range(40)}
+    assert not any(it.progress.keys or it.progress.failed for it in stored)
     found = await group_stub(shop).ListGroups(pb.ListGroupsRequest(page_size=1_000))
     assert len(found.groups) == 40
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.groups.store import Write
+from gateway.groups.store import Kept, Write
 from gateway.groups.values import (
     Attempt,
     Cause,
@@ -35,6 +35,7 @@ from gateway.groups.values import (
 from gateway.log import StoredKind
 from gateway.sqlite_file import LogFile
 from gateway.sqlite_group_store import SqliteGroupStore
+from gateway.wire import Sealer
 from registry.errors import StorageFull
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ TIMES = st.floats(0, 4e9)
 ATTEMPTS = st.lists(st.builds(Attempt, TEXTS, TEXTS, TIMES, st.sampled_from(Outcome), TEXTS), max_size=3).map(
     tuple
 )
+SEALERS = {kind: Sealer(f"topic{kind}", "shop.v1.T", kind) for kind in (1, 2, 3)}
 PARKED = st.builds(Parked, SEQUENCES, TIMES, TEXTS)
 
 
@@ -68,7 +70,8 @@ def definition(name: str, created: int = 0, **fields: Any) -> Definition:
 def letter(sequence: int, attempts: tuple[Attempt, ...] = (), key: str = "k", kind: int = 1) -> DeadLetter:
     """A dead letter, whose entry tells its sequence and kind."""
     dead = Dead(sequence, key, 17.25, Cause.REJECTED, len(attempts), attempts)
-    return DeadLetter(dead, f"topic{kind}", "shop.v1.T", kind, b"\x0a%d/%d\0" % (sequence, kind))
+    entry = SEALERS[kind].seal(b"", sequence, 5)
+    return DeadLetter(dead, f"topic{kind}", "shop.v1.T", kind, entry)
 
 
 def failed(first: int) -> st.SearchStrategy[Failed]:
@@ -79,8 +82,8 @@ def failed(first: int) -> st.SearchStrategy[Failed]:
 
 
 @st.composite
-def changes(draw: st.DrawFn) -> tuple[Changes, list[DeadLetter]]:
-    """Anything that a machine may say that it changed, with a letter for each event that it gave up."""
+def changes(draw: st.DrawFn) -> tuple[Changes, list[DeadLetter], list[int]]:
+    """Anything that a machine may say that it changed, with letters of what it gave up, and what is done."""
     spans = st.lists(st.tuples(SEQUENCES, SEQUENCES), max_size=4).map(tuple)
     letters = draw(
         st.lists(
@@ -102,7 +105,7 @@ def changes(draw: st.DrawFn) -> tuple[Changes, list[DeadLetter]]:
         revived=draw(st.lists(SEQUENCES, max_size=3)),
         revived_above=draw(st.none() | SEQUENCES),
     )
-    return changed, letters
+    return changed, letters, draw(st.lists(SEQUENCES, max_size=3))
 
 
 @dataclass
@@ -112,14 +115,20 @@ class Naive:
     definition: Definition
     progress: Progress
     letters: dict[int, DeadLetter] = field(default_factory=dict)
+    redriven: dict[int, DeadLetter] = field(default_factory=dict)
 
-    def save(self, changes: Changes, dead: Iterable[DeadLetter]) -> None:
+    def save(self, changes: Changes, dead: Iterable[DeadLetter], done: Iterable[int]) -> None:
         """Takes over what changed."""
         progress = self.progress
         if changes.forget:
             progress.keys, progress.parked, progress.failed = {}, {}, {}
         above = changes.revived_above
-        gone = set(changes.revived) | {it for it in self.letters if above is not None and it > above}
+        above_it = {it for it in self.letters if above is not None and it > above}
+        again = {it.dead.sequence for it in dead}
+        revived = [it for it in changes.revived if it in self.letters and it not in above_it | again]
+        self.redriven |= {it: self.letters[it] for it in revived}
+        self.redriven = {it: kept for it, kept in self.redriven.items() if it not in done}
+        gone = set(changes.revived) | above_it
         self.letters = {it: kept for it, kept in self.letters.items() if it not in gone}
         progress.position, progress.lost_through = changes.position, changes.lost_through
         progress.loose = progress.loose if changes.loose is None else changes.loose
@@ -189,16 +198,16 @@ class Run:
             assert await self.store.put(made, found.definition.etag)
             found.definition = made
 
-    async def save(self, writes: list[tuple[str, int, tuple[Changes, list[DeadLetter]]]]) -> None:
+    async def save(self, writes: list[tuple[str, int, tuple[Changes, list[DeadLetter], list[int]]]]) -> None:
         """Saves for groups that there are, and for such as there were, or that were made anew since."""
         given = []
-        for name, age, (changed, dead) in writes:
+        for name, age, (changed, dead, done) in writes:
             found = self.groups.get(name)
             created = found.definition.create_time if found else START
             created -= timedelta(days=age // 3)
-            given.append(Write(name, created.isoformat(), changed, dead))
+            given.append(Write(name, created.isoformat(), changed, dead, done))
             if found and created == found.definition.create_time:
-                found.save(changed, dead)
+                found.save(changed, dead, done)
         await self.store.save(given)
         if len({name for name, _, _ in writes}) == len(writes):
             await self.store.save(given)  # as after a failure that was none
@@ -216,8 +225,11 @@ class Run:
 
     async def compare(self) -> None:
         """Holds all that the store answers against the naive one."""
-        stored = {it.name: (it, progress) for it, progress in await self.store.load()}
-        assert stored == {name: (it.definition, it.progress) for name, it in self.groups.items()}
+        stored = {it.definition.name: it for it in await self.store.load()}
+        assert stored == {
+            name: Kept(it.definition, it.progress, tuple(sorted(it.redriven)))
+            for name, it in self.groups.items()
+        }
         for name in ("one", "two", "three"):
             letters = self.groups[name].letters if name in self.groups else {}
             ordered = [letters[it] for it in sorted(letters)]
@@ -227,7 +239,13 @@ class Run:
             assert await self.store.find_letters(name, [1, 2, 3, 2**62]) == [
                 it for it in ordered if it.dead.sequence in {1, 2, 3}
             ]
-        letters_ = [it for group in self.groups.values() for it in group.letters.values()]
+            redriven = self.groups[name].redriven if name in self.groups else {}
+            found = await self.store.redriven(name, [1, 2, 3, 4, 2**62])
+            assert [
+                (it.first_sequence, it.count, it.topic, it.type, it.schema_version, it.entry) for it in found
+            ] == [(at, 1, *redriven[at][1:]) for at in sorted(redriven) if at < 5]
+        kept = [(*it.letters.values(), *it.redriven.values()) for it in self.groups.values()]
+        letters_ = [it for letters in kept for it in letters]
         kinds = {StoredKind(it.topic, it.type, it.schema_version) for it in letters_}
         assert await self.store.letter_kinds() == kinds
 
@@ -268,11 +286,11 @@ async def test_of_two_gateways_one_changes_a_group(tmp_path: Path) -> None:
     stores = [await SqliteGroupStore.open(tmp_path / "log.db") for _ in range(2)]
     one, other = definition("g", 1), definition("g", 2)
     assert sorted(await asyncio.gather(stores[0].put(one, ""), stores[1].put(other, ""))) == [False, True]
-    ((made, _),) = await stores[0].load()
+    ((made, *_),) = await stores[0].load()
     newer = [replace(made, etag=f"new{number}") for number in range(2)]
     changed = await asyncio.gather(*(s.put(new, made.etag) for s, new in zip(stores, newer, strict=True)))
     assert sorted(changed) == [False, True]
-    ((made, _),) = await stores[1].load()
+    ((made, *_),) = await stores[1].load()
     assert made == newer[changed.index(True)]
     assert sorted(await asyncio.gather(*(s.delete("g", made.etag) for s in stores))) == [False, True]
     for store in stores:
@@ -292,7 +310,7 @@ async def test_a_group_made_anew_has_nothing_of_the_old_one(tmp_path: Path) -> N
     assert store._delete("g", old.etag)  # the kill: what follows in delete() is not done
     await store.put(definition("g", 2), "", Progress(20))
     await store.save([write])
-    assert [progress for _, progress in await store.load()] == [Progress(20)]
+    assert [it.progress for it in await store.load()] == [Progress(20)]
     assert await store.letters("g", after=0, limit=10, max_bytes=10**6) == []
     await store.close()
     store = await SqliteGroupStore.open(path)
@@ -317,11 +335,11 @@ async def test_a_full_disk_leaves_what_was(tmp_path: Path) -> None:
     write = Write("g", made.create_time.isoformat(), changed, dead)
     with pytest.raises(StorageFull):
         await store.save([write])
-    assert await store.load() == [(made, Progress(1, keys={"a": 1}))]
+    assert await store.load() == [Kept(made, Progress(1, keys={"a": 1}))]
     assert await store.count_letters("g") == 0
     await store._access.run(connection.execute, "PRAGMA max_page_count = 1000000")
     await store.save([write])
-    assert await store.load() == [(made, Progress(7, keys={"b": 5}))]
+    assert await store.load() == [Kept(made, Progress(7, keys={"b": 5}))]
     assert await store.count_letters("g") == 49
     await store.close()
 

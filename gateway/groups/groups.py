@@ -16,8 +16,10 @@ from gateway.errors import GroupAlreadyExists, GroupChanged, GroupInUse, GroupNo
 from gateway.groups.definitions import Asked, require_name, require_same
 from gateway.groups.flush import Flush
 from gateway.groups.positions import Start, find_position
+from gateway.groups.redriven import Redriven
 from gateway.groups.runtime import GroupRuntime
 from gateway.groups.sieving import Everything, Unusable
+from gateway.groups.store import Kept
 from gateway.groups.values import Progress
 from gateway.topic_choice import select
 from registry.errors import LimitExceeded, TidegateError
@@ -91,8 +93,8 @@ class Groups:
         Raises:
             StorageFailed: The store can't be read.
         """
-        for definition, progress in await self._store.load():
-            self._set_to_work(definition, progress, await self._stored_sieve(definition), fresh=False)
+        for kept in await self._store.load():
+            self._set_to_work(kept, await self._stored_sieve(kept.definition), fresh=False)
 
     async def _stored_sieve(self, definition: Definition) -> FilterSieve | None:
         """Answers the sieve of a stored group; what can't be used any more keeps no gateway from starting."""
@@ -235,22 +237,22 @@ class Groups:
         with _closed_on_error(sieve):
             if not await self._store.put(definition, "", progress):
                 raise GroupAlreadyExists(asked.name)
-        return self._set_to_work(definition, progress, sieve, fresh=True)
+        return self._set_to_work(Kept(definition, progress), sieve, fresh=True)
 
-    def _set_to_work(
-        self, definition: Definition, progress: Progress, sieve: FilterSieve | None, *, fresh: bool
-    ) -> Running:
+    def _set_to_work(self, kept: Kept, sieve: FilterSieve | None, *, fresh: bool) -> Running:
+        name = kept.definition.name
         runtime = GroupRuntime(
-            definition,
-            progress,
+            kept.definition,
+            kept.progress,
             log=self._log,
             sieve=sieve or Everything(),
+            redriven=Redriven(self._store, name, kept.redriven),
             fresh=fresh,
             dirty=self.flush.mark,
             flush=self.flush.now,
         )
         group = Running(runtime, sieve)
-        self._groups[definition.name] = group
+        self._groups[name] = group
         if self._draining:
             group.runtime.drain()
         return group

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from gateway import wire
@@ -158,11 +159,17 @@ class MemberStream:
 
     async def _deliver(self, delivery: Delivery) -> AsyncGenerator[Frame, None]:
         """Answers the frames of what the member was given; what the log lacks is lost, and is told."""
-        pieces, lost = await self._runtime.payloads.find(self._runtime.selection, delivery.spans)
-        if lost:
-            self._runtime.lose(self.id, delivery.epoch, lost)
-        if self._guard:
-            pieces = await self._readable(self._guard, pieces, delivery.epoch)
+        async with aclosing(self._runtime.portions(delivery.spans)) as portions:
+            async for pieces, lost in portions:
+                if lost:
+                    self._runtime.lose(self.id, delivery.epoch, lost)
+                readable = pieces
+                if self._guard:
+                    readable = await self._readable(self._guard, pieces, delivery.epoch)
+                async for frame in self._frames_of(readable, delivery):
+                    yield frame
+
+    async def _frames_of(self, pieces: Sequence[Piece], delivery: Delivery) -> AsyncGenerator[Frame, None]:
         entries: list[bytes] = []
         size = 0
         async for entry in self._entries(pieces):

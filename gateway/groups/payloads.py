@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from gateway import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from gateway.groups.values import Span
     from gateway.log import EventLog, StoredBatch
@@ -23,6 +23,8 @@ KEPT_BYTES: Final = 64 * 1024 * 1024
 """How many bytes of batches a group keeps."""
 READ_BYTES: Final = 256 * 1024
 """How much is read at once of what is not kept any more."""
+PORTION_BYTES: Final = 1024 * 1024
+"""How large the batches of a portion are, besides one that is larger by itself."""
 SPLIT_KEPT: Final = 64
 """How many batches are kept taken apart."""
 
@@ -32,6 +34,13 @@ class Piece(NamedTuple):
 
     batch: StoredBatch
     indexes: Sequence[int]
+
+
+class Portion(NamedTuple):
+    """Some events that were asked for, and those in between that are not there."""
+
+    pieces: list[Piece]
+    lost: list[Span]
 
 
 class Payloads:
@@ -83,36 +92,38 @@ class Payloads:
             return piece.batch.entry
         return self.split(piece.batch).pick(piece.indexes)
 
-    async def find(self, selection: Selection, spans: Sequence[Span]) -> tuple[list[Piece], list[Span]]:
+    async def portions(self, selection: Selection, spans: Sequence[Span]) -> AsyncGenerator[Portion, None]:
         """Answers the events of some spans, which rise, and what of them the log does not have any more.
+
+        Whoever takes portion by portion holds little, however many events there are, and however large.
 
         Raises:
             StorageFailed: The log can't be read.
         """
-        pieces: list[Piece] = []
-        lost: list[Span] = []
-        begin = end = 0
+        portion = Portion([], [])
+        begin = end = size = 0
         for first, last in spans:
             if begin <= first and last <= end:  # of the same batch as the one before: most are
-                _join(pieces, range(first - begin, last - begin + 1))
+                _join(portion.pieces, range(first - begin, last - begin + 1))
                 continue
             at = first
             while at <= last:
                 batch = self._kept(at) or await self._read(selection, at)
                 if batch is None or batch.first_sequence > last:
-                    lost.append((at, last))
+                    portion.lost.append((at, last))
                     break
+                if batch.first_sequence != begin:
+                    size += len(batch.entry)
+                    if portion.pieces and size > PORTION_BYTES:
+                        yield portion
+                        portion, size = Portion([], []), len(batch.entry)
                 begin, end = batch.first_sequence, batch.last_sequence
                 if begin > at:
-                    lost.append((at, begin - 1))
+                    portion.lost.append((at, begin - 1))
                     at = begin
-                indexes = range(at - begin, min(last, end) - begin + 1)
-                if pieces and pieces[-1].batch.first_sequence == begin:
-                    _join(pieces, indexes)
-                else:
-                    pieces.append(Piece(batch, indexes))
+                _add(portion.pieces, batch, range(at - begin, min(last, end) - begin + 1))
                 at = end + 1
-        return pieces, lost
+        yield portion
 
     def _kept(self, sequence: int) -> StoredBatch | None:
         place = bisect_right(self._firsts, sequence) - 1
@@ -135,6 +146,13 @@ class Payloads:
             if page.through >= page.head:
                 return None
             after = page.through
+
+
+def _add(pieces: list[Piece], batch: StoredBatch, indexes: range) -> None:
+    if pieces and pieces[-1].batch.first_sequence == batch.first_sequence:
+        _join(pieces, indexes)
+    else:
+        pieces.append(Piece(batch, indexes))
 
 
 def _join(pieces: list[Piece], indexes: range) -> None:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from gateway.groups.values import Seeked
     from gateway.log import EventLog
 
-MOST_HELD: Final = 10_000
-"""With how many failed and redriven events in memory a group gets no more redriven ones: they wait in the
-store until members have settled some."""
+MOST_REDRIVEN: Final = 10_000
+"""With how many redriven events that are not settled a group gets no more of them: they stay dead letters
+until members have settled some."""
 LOOK_SECONDS: Final = 0.05
 """How often to look whether a group has room for more."""
 TELL_SECONDS: Final = 1.0
@@ -159,7 +159,7 @@ class Repair:
         return stretch
 
     def _has_room(self, name: str) -> bool:
-        return self._groups.get(name).runtime.state.held_count < MOST_HELD
+        return self._groups.get(name).runtime.redriven_count < MOST_REDRIVEN
 
     async def _begin(self, name: str, choice: Choice) -> tuple[LetterReader, int]:
         """Answers a reader of a choice of letters, and the last sequence that is meant: the head's."""

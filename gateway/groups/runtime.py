@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import EventNotHeld, KeyNotParked
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
     from gateway.frames import Frame, Gap, Subscribing
+    from gateway.groups.payloads import Portion
+    from gateway.groups.redriven import Redriven
     from gateway.groups.sieving import GroupSieve
     from gateway.groups.values import Changes, Dead, Definition, Progress, Settled, Settlement, Span
     from gateway.log import EventLog
@@ -57,6 +60,7 @@ class GroupRuntime:
         *,
         log: EventLog,
         sieve: GroupSieve,
+        redriven: Redriven,
         fresh: bool,
         dirty: Callable[[GroupRuntime], None],
         flush: Callable[[], Awaitable[None]],
@@ -68,6 +72,7 @@ class GroupRuntime:
             progress: How far it is.
             log: What it reads.
             sieve: Which events it delivers.
+            redriven: Its redriven events that are not settled.
             fresh: Whether it was made just now.
             dirty: Called when there is something to write down: ``collect`` then answers it.
             flush: Writes down what is dirty, and answers when that is durable.
@@ -78,6 +83,7 @@ class GroupRuntime:
         self.selection = selection_of(definition)
         self._log = log
         self._sieve = sieve
+        self._redriven = redriven
         self._dirty = dirty
         self._flush = flush
         self._streams: dict[str, MemberStream] = {}
@@ -86,6 +92,7 @@ class GroupRuntime:
         self._timer_due = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._changes: Changes | None = None
+        self._done: Sequence[int] = ()
         self._feeder = Feeder(
             log,
             self.state,
@@ -100,6 +107,11 @@ class GroupRuntime:
         self._closing = False
 
     # Members.
+
+    @property
+    def redriven_count(self) -> int:
+        """How many redriven events are not settled."""
+        return len(self._redriven)
 
     @property
     def member_count(self) -> int:
@@ -233,6 +245,7 @@ class GroupRuntime:
         if sequence is None:
             raise KeyNotParked(self.definition.name, key)
         if letter is not None and letter.dead.sequence == sequence:
+            self._redriven.add(sequence)
             self.state.redrive(sequence, key)
         else:
             self.state.release(key)
@@ -256,6 +269,7 @@ class GroupRuntime:
     async def redrive(self, letters: Iterable[DeadLetter]) -> None:
         """Delivers dead letters of this group again; they are none any more. Durable when it answers."""
         for letter in letters:
+            self._redriven.add(letter.dead.sequence)
             self.state.redrive(letter.dead.sequence, letter.dead.key)
         self.stir()
         await self._flush()
@@ -290,22 +304,23 @@ class GroupRuntime:
         if self._changes is None:
             if not self.state.is_dirty:
                 return None
-            self._changes = self.state.changes()
-        changes = self._changes
+            self._changes, self._done = self.state.changes(), self._redriven.done(self.state.holds)
+        changes, done = self._changes, self._done
         letters = [letter for dead in changes.dead if (letter := await self._letter(dead))]
         self._changes = None
-        return Write(self.definition.name, self.definition.create_time.isoformat(), changes, letters)
+        self._redriven.forget(done)
+        return Write(self.definition.name, self.definition.create_time.isoformat(), changes, letters, done)
 
     async def _letter(self, dead: Dead) -> DeadLetter | None:
         """Answers an event that was given up, None if retention has removed it by now."""
-        sequence = dead.sequence
-        pieces, _ = await self.payloads.find(EVERYTHING, ((sequence, sequence),))
-        if not pieces:
-            self.state.note_lost(sequence)
-            return None
-        batch = pieces[0].batch
-        entry = self.payloads.entry(pieces[0])
-        return DeadLetter(dead, batch.topic, batch.type, batch.schema_version, entry)
+        async with aclosing(self.portions(((dead.sequence, dead.sequence),), EVERYTHING)) as portions:
+            async for pieces, _ in portions:
+                for piece in pieces:
+                    batch = piece.batch
+                    entry = self.payloads.entry(piece)
+                    return DeadLetter(dead, batch.topic, batch.type, batch.schema_version, entry)
+        self.state.note_lost(dead.sequence)
+        return None
 
     # What its streams need.
 
@@ -326,6 +341,18 @@ class GroupRuntime:
         """Answers the head, how many batches lie behind the position, and when that was the head, in ns."""
         bounds = await self._log.bounds(self.selection)
         return bounds.head, max(0, bounds.head_ordinal - self._feeder.ordinal), self._feeder.read_time
+
+    async def portions(
+        self, spans: Sequence[Span], selection: Selection | None = None
+    ) -> AsyncGenerator[Portion, None]:
+        """Answers the events of some spans, which rise, and what of them is not there any more.
+
+        Raises:
+            StorageFailed: The log can't be read.
+        """
+        async with aclosing(self.payloads.portions(selection or self.selection, spans)) as portions:
+            async for portion in portions:
+                yield await self._redriven.fill(portion) if portion.lost else portion
 
     def lose(self, member_id: str, epoch: int, spans: Iterable[Span]) -> None:
         """Notes that events which a member was to get are not in the log any more."""

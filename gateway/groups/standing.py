@@ -84,10 +84,9 @@ class Standing:
         """The first sequence that is not settled, parked keys left out; 0 if all are."""
         return self._unsettled.oldest
 
-    @property
-    def held_count(self) -> int:
-        """How many events that failed, or came back from the dead letters, are not settled."""
-        return len(self._unsettled.retries)
+    def holds(self, sequence: int) -> bool:
+        """Tells whether an event that failed, or was redriven, is not settled."""
+        return self._unsettled.find(sequence) is not None
 
     @property
     def retrying(self) -> list[Failed]:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from gateway.groups.values import Changes, DeadLetter, Definition, Progress
-    from gateway.log import StoredKind
+    from gateway.log import StoredBatch, StoredKind
 
 
 class Write(NamedTuple):
@@ -19,12 +19,22 @@ class Write(NamedTuple):
         create_time: Its ``Definition.create_time`` in ISO format.
         changes: What changed.
         dead: A letter for each of ``changes.dead``.
+        done: Redriven events that are settled: what was kept of them goes.
     """
 
     group: str
     create_time: str
     changes: Changes
     dead: Sequence[DeadLetter]
+    done: Sequence[int] = ()
+
+
+class Kept(NamedTuple):
+    """A group as it is kept: what it is, how far, and which redriven events it has that are not settled."""
+
+    definition: Definition
+    progress: Progress
+    redriven: tuple[int, ...] = ()
 
 
 class GroupStore(Protocol):
@@ -34,8 +44,8 @@ class GroupStore(Protocol):
     ``StorageFailed``, and those that write ``StorageFull`` and ``StorageReadOnly``; nothing was stored then.
     """
 
-    async def load(self) -> list[tuple[Definition, Progress]]:
-        """Answers all groups and how far they are."""
+    async def load(self) -> list[Kept]:
+        """Answers all groups."""
         ...
 
     async def put(self, group: Definition, expected_etag: str, progress: Progress | None = None) -> bool:
@@ -52,8 +62,10 @@ class GroupStore(Protocol):
     async def save(self, writes: Sequence[Write]) -> None:
         """Writes down progress and dead letters of several groups: all or nothing.
 
-        What belongs to a group that is not there any more, or was made anew, is passed over. Costs as little
-        as the changes are, whatever is stored. Writing the same again, before anything else, changes nothing.
+        Of a dead letter that is revived the event is kept until it is done, for the log may not have it any
+        more. What belongs to a group that is not there any more, or was made anew, is passed over. Costs as
+        little as the changes are, whatever is stored. Writing the same again, before anything else, changes
+        nothing.
         """
         ...
 
@@ -70,6 +82,10 @@ class GroupStore(Protocol):
         """Answers those of the named dead letters that there are, by sequence."""
         ...
 
+    async def redriven(self, group: str, sequences: Collection[int]) -> list[StoredBatch]:
+        """Answers those of the named events that are kept since they were redriven, as batches of one."""
+        ...
+
     async def remove_letters(self, group: str, sequences: Collection[int]) -> int:
         """Removes dead letters for good; answers how many there were."""
         ...
@@ -79,5 +95,5 @@ class GroupStore(Protocol):
         ...
 
     async def letter_kinds(self) -> frozenset[StoredKind]:
-        """Answers of which topics, event types and schema versions there are dead letters, of any group."""
+        """Answers of which topics, event types and schema versions events are kept, of any group."""
         ...

@@ -164,15 +164,16 @@ class _Replay:
 
     async def _take(self, pending: Pending, batch: Batch, event: Event, began: float) -> Pending:
         """Deals with the next event; answers what waits now."""
-        if event.sequence in self._replayed:
+        if event.sequence not in self._replayed:
+            due = began + self._pace.next_due(batch.append_time)
+            if due > self._loop.time() or pending.is_full:
+                await self._publish(pending)
+                pending = Pending(self._target)
+                await asyncio.sleep(due - self._loop.time())
+        if event.sequence in self._replayed:  # or came to be, while what waited was published
             self._outcome.left_out += 1
-            return pending
-        due = began + self._pace.next_due(batch.append_time)
-        if due > self._loop.time() or pending.is_full:
-            await self._publish(pending)
-            pending = Pending(self._target)
-            await asyncio.sleep(due - self._loop.time())
-        pending.add(batch, event)
+        else:
+            pending.add(batch, event)
         return pending
 
     async def _publish(self, pending: Pending) -> None:
