@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tidegate.cursor import Cursor, Start
-from tidegate.notices import Gap
+from tidegate.notices import CaughtUp, Gap, StreamWarning
 from tidegate.received import Batch
 from tidegate.v1 import event_pb2, event_service_pb2
 
@@ -110,6 +110,23 @@ def test_caught_up_ends_only_those_that_want_it():
         cursor = make_cursor(until_caught_up=wanted)
         cursor.take(frame(caught_up={"position": 3}))
         assert (cursor.finished, cursor.caught_up, cursor.position) == (wanted, True, 3)
+
+
+def test_who_falls_behind_is_not_caught_up():
+    """Between FellBehind and the next CaughtUp a reader is not caught up."""
+    cursor = make_cursor()
+    told = [cursor.take(frame(caught_up={"position": 3})), cursor.caught_up]
+    cursor.take(frame(fell_behind={"position": 5, "head_sequence": 90}))
+    assert (told, cursor.caught_up, cursor.position) == ([CaughtUp(3), True], False, 5)
+    cursor.take(frame(caught_up={"position": 90}))
+    assert cursor.caught_up
+
+
+def test_warnings_are_handed_on():
+    """A warning is told with all that it says, also one of a kind that this client does not know."""
+    warning = make_cursor().take(frame(warning={"kind": 3, "message": "m"}))
+    assert warning == StreamWarning("GROUP_STALLED", "m")
+    assert make_cursor().take(frame(warning={"kind": 99, "message": "m", "event_count": 2})).kind == "99"
 
 
 def test_gaps_and_draining_are_told():

@@ -141,8 +141,6 @@ class AsyncClient(AsyncReading, AsyncAdmin):
             raise ValueError(
                 "id names one event: with several messages, wrap each in NewEvent(message, id=...)"
             )
-        if expected_key_sequence is not None and not key:
-            raise ValueError("expected_key_sequence is about a key: say key=... as well")
         events = [
             as_event(each, key=key, id=id, time=time, attributes=attributes, type=type) for each in messages
         ]
@@ -154,7 +152,9 @@ class AsyncClient(AsyncReading, AsyncAdmin):
         if expected_last_sequence is not None:
             request.expected_positions.add(topic=topic, expected_last_sequence=expected_last_sequence)
         if expected_key_sequence is not None:
-            request.expected_positions.add(topic=topic, key=key, expected_last_sequence=expected_key_sequence)
+            request.expected_positions.add(
+                topic=topic, key=_one_key(events), expected_last_sequence=expected_key_sequence
+            )
         answer = await self.publish_request(request)
         published = [
             Published(topic, result.first_sequence + index, result.schema_version)
@@ -231,6 +231,14 @@ class AsyncClient(AsyncReading, AsyncAdmin):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _one_key(events: Sequence[NewEvent]) -> str:
+    """Answers the key that all events have."""
+    keys = {event.key for event in events}
+    if len(keys) > 1 or not all(keys):
+        raise ValueError("expected_key_sequence is about one key: give all of the events the same one")
+    return keys.pop()
 
 
 def _batches(topic: str, events: Sequence[NewEvent], schema_version: int, source: str) -> list[bytes]:
