@@ -130,8 +130,9 @@ class KeyIndex:
         insert = "INSERT INTO log_key_topic (topic, since, through) VALUES (?, ?, ?)"
         statements += [(insert, (name, head, 0 if name in stored else head)) for name in on]
         transact(connection, statements)
-        self.topics = {topic.name: topic for topic in tables.load_topics(connection)} | {
-            name: topic for name, topic in self.topics.items() if name not in off
+        known = max((topic.id for topic in self.topics.values()), default=0)
+        self.topics = {name: topic for name, topic in self.topics.items() if name not in off} | {
+            topic.name: topic for topic in tables.load_topics(connection, above=known)
         }
         self.changed = self.changed or bool(off)
 
@@ -183,6 +184,7 @@ class KeyIndex:
         self.through = head
         self._moved = {}
         if recent.count:
+            self.changed = True  # some of it may have been removed already
             self._next_run += 1
             self.runs = (*self.runs, run)
             self.recent = Recent()

@@ -176,9 +176,10 @@ def load_state(connection: sqlite3.Connection) -> tuple[int, int]:
     return seed, through
 
 
-def load_topics(connection: sqlite3.Connection) -> list[IndexedTopic]:
-    """Answers the topics whose keys are indexed."""
-    rows = connection.execute("SELECT id, topic, since, through FROM log_key_topic ORDER BY id").fetchall()
+def load_topics(connection: sqlite3.Connection, *, above: int = 0) -> list[IndexedTopic]:
+    """Answers the topics whose keys are indexed, those with numbers above one."""
+    query = "SELECT id, topic, since, through FROM log_key_topic WHERE id > ? ORDER BY id"
+    rows = connection.execute(query, (above,)).fetchall()
     return [IndexedTopic(*row) for row in rows]
 
 

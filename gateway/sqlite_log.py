@@ -8,52 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, Self, TypeVar
-
-import structlog
+from typing import TYPE_CHECKING, Final, Self
 
 from gateway import sqlite_requests
 from gateway.errors import Draining
 from gateway.log import Bounds, Page, Placed, Trimmed
-from gateway.selection import Selection
 from gateway.sqlite_back_reader import WantedBack, read_back
 from gateway.sqlite_checkpoint import Checkpointer
 from gateway.sqlite_file import LogFile
-from gateway.sqlite_key_opening import read_unindexed
-from gateway.sqlite_key_reader import WantedKey, read_key
 from gateway.sqlite_key_upkeep import Upkeep
+from gateway.sqlite_keys import KeyRange, Keys
 from gateway.sqlite_kinds import Kinds
 from gateway.sqlite_opening import load
-from gateway.sqlite_reader import Reader, Wanted
+from gateway.sqlite_reader import Wanted
+from gateway.sqlite_threads import Threads
 from gateway.sqlite_trimmer import Trim, Trimmer
 from gateway.sqlite_writer import Committed, Writer
 from gateway.tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from gateway.log import Append, BackPage, KeyPage, RequestKey, StoredKind
-    from gateway.sqlite_key_tables import IndexedTopic
+    from gateway.selection import Selection
     from gateway.sqlite_opening import State
     from gateway.sqlite_trimmer import Slice
 
 TAIL_BYTES: Final = 32 << 20
 """How many bytes of recent batches are kept in memory by default."""
-MAPPED_BYTES: Final = 1 << 40
-"""How much of the file is mapped into memory to read the events of a key: all that SQLite maps, 2 GiB.
-
-A page of 64 KiB would be copied for each event otherwise. What is mapped is the system's to take away again.
-"""
-_READERS: Final = 3
-_RETRY_SECONDS: Final = 1.0
-_log = structlog.get_logger("tidegate.log")
-_Answer = TypeVar("_Answer")
-_Asked = TypeVar("_Asked")
 
 
 class SqliteLog:
@@ -87,8 +70,6 @@ class SqliteLog:
     ) -> None:
         ledger, requests, index = state
         self._loop = loop
-        self._ledger = ledger
-        self._index = index
         self._file = file
         self._requests = requests
         self._tail = Tail(ledger.head, ledger.ordinal, capacity=tail_bytes)
@@ -97,14 +78,11 @@ class SqliteLog:
         self._trimming: set[asyncio.Future[Trimmed]] = set()
         self._trimmer = Trimmer(ledger)
         self._tail.trimmed = self._trimmer.through
-        self._readers = _Readers(file)
-        self._upkeep = Upkeep(index, ledger)
-        self._writer = Writer(file, ledger, requests, self._upkeep, self._settle_soon)
+        self._writer = Writer(file, ledger, requests, Upkeep(index, ledger), self._settle_soon)
+        self._threads = Threads(loop, file, self._writer)
         self._checkpointer = Checkpointer(file, self._writer)
         self._closing: asyncio.Task[None] | None = None
-        self._catching_up: asyncio.Task[None] | None = None
-        self._writer.run(lambda _: self._writer.keep_up())
-        self._catch_up_soon()
+        self._keys = Keys(state, self._kinds, self._writer, self._threads)
 
     def append(self, append: Append) -> asyncio.Future[tuple[Placed, ...]]:
         """Appends all batches in order, or nothing; see ``EventLog.append``.
@@ -131,7 +109,9 @@ class SqliteLog:
         row = self._requests.row(request)
         if row is None:
             return None
-        return await self._on_reader(lambda reader: sqlite_requests.find(reader.connection, row, request))
+        return await self._threads.on_reader(
+            lambda reader: sqlite_requests.find(reader.connection, row, request)
+        )
 
     async def read(
         self, selection: Selection, after: int, *, max_bytes: int, deadline: float | None = None
@@ -159,7 +139,7 @@ class SqliteLog:
         kinds = self._kinds.selected(selection)
         sparse = self._kinds.is_sparse(kinds.values())
         wanted = WantedBack(kinds, sparse, min(before, self._tail.head + 1), max_bytes)
-        return await self._on_reader(lambda reader: read_back(reader.connection, wanted))
+        return await self._threads.on_reader(lambda reader: read_back(reader.connection, wanted))
 
     async def read_key(
         self,
@@ -173,26 +153,16 @@ class SqliteLog:
         max_bytes: int,
     ) -> KeyPage | None:
         """Answers kept events of a key, by way of the index; see ``EventLog.read_key``."""
-        names = self._kinds.selected(selection)
-        topics = {name[0] for name in names.values() if self._kinds.is_kept(name)}
-        ids = self._index.covers(topics)
-        if ids is None:
-            return None
-        end = min(last, self._tail.head)
-        wanted = WantedKey(key.encode(), ids, first, end, backwards, max_events, max_bytes)
-        found = await self._on_mapped(lambda mapped: read_key(mapped, self._index, wanted, names))
-        if self._index.covers(topics) != ids:  # what was switched off meanwhile may have lost records
-            return None
-        return replace(found, reached=last) if found.reached == end and not backwards else found
+        wanted = KeyRange(selection, key, first, last, backwards, max_events, max_bytes)
+        return await self._keys.read(wanted, self._tail.head)
 
     async def index_keys(self, topics: frozenset[str]) -> None:
         """Indexes the keys of exactly these topics from now on; see ``EventLog.index_keys``."""
-        await self._on_writer(partial(self._switch, topics))
-        self._catch_up_soon()
+        await self._keys.switch(topics)
 
     def has_indexed_keys(self, topic: str) -> bool:
         """Tells whether the keys of all kept events of a topic are indexed; see ``EventLog``."""
-        return self._index.covers((topic,)) is not None
+        return self._keys.is_complete(topic)
 
     async def bounds(self, selection: Selection, time: int | None = None) -> Bounds:
         """Answers where the log and the selected topics begin and end; see ``EventLog.bounds``."""
@@ -203,7 +173,7 @@ class SqliteLog:
         known = self._kinds.bounds(selection)
         if time is None:
             return Bounds(head, ordinal, known)
-        position = await self._on_reader(lambda reader: reader.position_at(time, head))
+        position = await self._threads.on_reader(lambda reader: reader.position_at(time, head))
         return Bounds(head, ordinal, known, *(position or (head, ordinal)))
 
     async def kinds(self, selection: Selection) -> frozenset[StoredKind]:
@@ -214,7 +184,7 @@ class SqliteLog:
     async def count(self, selection: Selection, after: int, through: int) -> int:
         """Answers how many events are kept between two positions; see ``EventLog.count``."""
         kinds, through = self._kinds.selected(selection), min(through, self._tail.head)
-        return await self._on_reader(lambda reader: reader.count(kinds, after, through))
+        return await self._threads.on_reader(lambda reader: reader.count(kinds, after, through))
 
     async def trim(
         self, topic: str, *, before_time: int | None = None, keep_bytes: int | None = None
@@ -230,17 +200,16 @@ class SqliteLog:
     async def close(self) -> None:
         """Commits what was queued and releases the log; see ``EventLog.close``."""
         if self._closing is None:
+            self._threads.drain()
             self._tail.fail(Draining())
             self._closing = self._loop.create_task(self._close())
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        if self._catching_up is not None:
-            self._catching_up.cancel()
-            await asyncio.wait((self._catching_up,))
+        await self._keys.close()
         await self._loop.run_in_executor(None, self._checkpointer.close)
         await self._loop.run_in_executor(None, self._writer.close)
-        await self._loop.run_in_executor(None, self._readers.close)
+        await self._loop.run_in_executor(None, self._threads.close)
         self._file.close()
 
     def _settle_soon(self, committed: Committed) -> None:
@@ -269,7 +238,7 @@ class SqliteLog:
         everything = len(kinds) == len(self._kinds)
         sparse = not everything and self._kinds.is_sparse(kinds.values())
         wanted = Wanted(kinds, everything, sparse, after, head, max_bytes)
-        found = await self._on_reader(lambda reader: reader.read(wanted))
+        found = await self._threads.on_reader(lambda reader: reader.read(wanted))
         return Page(
             found.batches,
             found.through,
@@ -279,86 +248,16 @@ class SqliteLog:
             self._trimmer.through,
         )
 
-    def _switch(self, topics: frozenset[str], connection: sqlite3.Connection) -> None:
-        stored = {kind.topic for kind in self._ledger.kinds.values() if kind.kept}
-        self._index.switch(connection, topics, stored, self._ledger.head)
-        self._writer.keep_up()
-
-    def _catch_up_soon(self) -> None:
-        if self._index.unfinished() and (self._catching_up is None or self._catching_up.done()):
-            self._catching_up = self._loop.create_task(self._catch_up())
-
-    async def _catch_up(self) -> None:
-        """Indexes the keys of stored events, bit by bit, until all topics that are indexed are complete."""
-        while (topic := self._index.unfinished()) is not None:
-            try:
-                await self._catch_up_page(topic)
-            except Draining:
-                return
-            except Exception:  # noqa: BLE001  # whatever it is, it must not end indexing for good
-                _log.exception("indexing keys failed; trying again", topic=topic.name)
-                await asyncio.sleep(_RETRY_SECONDS)
-
-    async def _catch_up_page(self, topic: IndexedTopic) -> None:
-        kinds = self._kinds.selected(Selection(frozenset((topic.name,))))
-        sparse = self._kinds.is_sparse(kinds.values())
-        found, through = await self._on_reader(
-            lambda reader: read_unindexed(reader, kinds, topic, sparse=sparse)
-        )
-
-        def take(connection: sqlite3.Connection) -> None:
-            self._index.catch_up(connection, topic, found, through, self._ledger.head)
-            self._writer.keep_up()
-
-        await self._on_writer(take)
-
-    async def _on_writer(self, do: Callable[[sqlite3.Connection], None]) -> None:
-        """Does something on the writer's thread, between two groups."""
-        if self._closing is not None:
-            raise Draining
-        future: asyncio.Future[None] = self._loop.create_future()
-
-        def run(connection: sqlite3.Connection) -> None:
-            try:
-                do(connection)
-            except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits must hear of it
-                failure = self._file.failure(error) if isinstance(error, sqlite3.Error) else error
-                self._loop.call_soon_threadsafe(_settle_future, future, failure)
-            else:
-                self._loop.call_soon_threadsafe(_settle_future, future, None)
-
-        self._writer.run(run)
-        await asyncio.shield(future)
-
-    async def _on_reader(self, ask: Callable[[Reader], _Answer]) -> _Answer:
-        return await self._on_thread(self._readers.run, ask)
-
-    async def _on_mapped(self, ask: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-        return await self._on_thread(self._readers.run_mapped, ask)
-
-    async def _on_thread(self, run: Callable[[_Asked], _Answer], ask: _Asked) -> _Answer:
-        try:
-            return await self._loop.run_in_executor(self._readers.pool, run, ask)
-        except sqlite3.Error as error:
-            raise self._file.failure(error) from error
-
     def _trim(self, trim: Trim, future: asyncio.Future[Trimmed], connection: sqlite3.Connection) -> None:
         try:
             done = self._trimmer.trim(connection, trim)
-            self._note_removed(done)
+            self._keys.note_removed(done)
         except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits must hear of it
             failure = self._file.failure(error) if isinstance(error, sqlite3.Error) else error
             self._loop.call_soon_threadsafe(self._trim_failed, future, failure)
         else:
             self._writer.wrote(done.written)
             self._loop.call_soon_threadsafe(self._trimmed, trim.topic, future, done)
-
-    def _note_removed(self, done: Slice) -> None:
-        """Has the index cleared of what was removed, once there is nothing left to remove."""
-        if self._index.runs and done.trimmed.batches:
-            self._index.changed = True
-        elif self._index.changed and not done.trimmed.more:
-            self._writer.keep_up()
 
     def _trimmed(self, topic: str, future: asyncio.Future[Trimmed], done: Slice) -> None:
         self._kinds.learn(done.kinds.values())
@@ -370,48 +269,3 @@ class SqliteLog:
     def _trim_failed(self, future: asyncio.Future[Trimmed], error: Exception) -> None:
         self._trimming.discard(future)
         future.set_exception(error)
-
-
-def _settle_future(future: asyncio.Future[None], error: Exception | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
-
-
-class _Readers:
-    """The threads that read the file, each on a connection of its own."""
-
-    def __init__(self, file: LogFile) -> None:
-        self.pool = ThreadPoolExecutor(_READERS, "tidegate-reader")
-        self._file = file
-        self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
-
-    def run(self, ask: Callable[[Reader], _Answer]) -> _Answer:
-        """Asks the reader of the present thread."""
-        reader: Reader | None = getattr(self._local, "reader", None)
-        if reader is None:
-            reader = self._local.reader = Reader(self._connect())
-        return ask(reader)
-
-    def run_mapped(self, ask: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-        """Asks the connection of the present thread that is for reading a little here and there."""
-        mapped: sqlite3.Connection | None = getattr(self._local, "mapped", None)
-        if mapped is None:
-            mapped = self._local.mapped = self._connect()
-            mapped.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
-        return ask(mapped)
-
-    def close(self) -> None:
-        """Waits for what is being read, and closes the connections."""
-        self.pool.shutdown()
-        for connection in self._opened:
-            connection.close()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = self._file.connect()
-        self._opened.append(connection)
-        return connection

@@ -79,7 +79,7 @@ async def rows(log: SqliteLog) -> dict[int, int]:
     while True:
         found: dict[int, int] = {}
         query = "SELECT run, count(*) FROM log_key GROUP BY run"
-        await log._on_writer(lambda connection: found.update(connection.execute(query)))  # noqa: B023
+        await log._threads.on_writer(lambda connection: found.update(connection.execute(query)))  # noqa: B023
         if not log._writer._keeping_up:
             return found
 
@@ -213,7 +213,7 @@ async def test_what_a_program_without_the_index_appended_is_found(
         await log.close()
     log = await SqliteLog.open(tmp_path / "log.db")
     assert await sequences(log, "k") == await scanned(log, "k")
-    assert log._index.recent.count < sum(run.count for run in log._index.runs)
+    assert log._keys._index.recent.count < sum(run.count for run in log._keys._index.runs)
     await log.close()
 
 
@@ -240,12 +240,16 @@ async def test_an_index_that_cannot_be_written_stops_nobody(
 ) -> None:
     """While a run can't be written, events are appended and found; it is written when it can be again."""
     shrink(monkeypatch, SMALL)
-    await log._on_writer(lambda connection: connection.execute("ALTER TABLE log_key RENAME TO elsewhere"))
+    await log._threads.on_writer(
+        lambda connection: connection.execute("ALTER TABLE log_key RENAME TO elsewhere")
+    )
     for _ in range(6):
         await log.append(Append((keyed("a", "k", "other"),)))
     assert await sequences(log, "k") == list(range(1, 12, 2))
-    assert not log._index.runs
-    await log._on_writer(lambda connection: connection.execute("ALTER TABLE elsewhere RENAME TO log_key"))
+    assert not log._keys._index.runs
+    await log._threads.on_writer(
+        lambda connection: connection.execute("ALTER TABLE elsewhere RENAME TO log_key")
+    )
     await log.append(Append((keyed("a", "k", "other"),)))
     assert await rows(log)
     assert await sequences(log, "k") == list(range(1, 14, 2))
@@ -299,5 +303,5 @@ async def test_kill_leaves_a_right_index(tmp_path: Path, monkeypatch: pytest.Mon
         log = await SqliteLog.open(tmp_path / "log.db")
         for key in [f"k{number}" for number in range(6)]:
             assert await sequences(log, key) == await scanned(log, key)
-        assert (await rows(log)).keys() == {run.id for run in log._index.runs}
+        assert (await rows(log)).keys() == {run.id for run in log._keys._index.runs}
         await log.close()
