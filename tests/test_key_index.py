@@ -45,7 +45,7 @@ SMALL = {
     "RECORD_BYTES": 100,
     "COLLIDE": False,
 }
-CRASHES = 40 if os.environ.get("TIDEGATE_TEST_PROFILE") == "long" else 3
+CRASHES = 40 if os.environ.get("TIDEGATE_TEST_PROFILE") == "long" else 2
 A, EVER = names("a"), 2**62
 
 
