@@ -77,9 +77,13 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second gateway on the same port fails, instead of taking half of the calls
     ("grpc.max_receive_message_length", RECEIVE_BYTES),
     ("grpc.max_send_message_length", -1),
+    # Finds a peer that vanished without a word. What gRPC goes by is the ping's timeout, with a default of 60 s.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),  # many clients ping every 5 or 10 s
+    ("grpc.http2.ping_timeout_ms", 20_000),
+    # Many clients ping every 5 or 10 s, some while they have no call. By default, gRPC sends those away that
+    # do so more often than every 5 minutes, or than every 2 hours without a call.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
 

@@ -62,9 +62,11 @@ SERVICE_CONFIG = {
 
 CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
-    # Finds a peer that vanished without a word; silent while no call is open.
+    # Finds a peer that vanished without a word; silent while no call is open. What gRPC goes by is the ping's
+    # timeout, whose default is 60 s.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 0),
     # What is streamed fits the default of 4 MiB; a schema with its sources need not.
