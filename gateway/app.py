@@ -77,7 +77,7 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second gateway on the same port fails, instead of taking half of the calls
     ("grpc.max_receive_message_length", RECEIVE_BYTES),
     ("grpc.max_send_message_length", -1),
-    # Finds a peer that vanished without a word. gRPC goes by the timeout of the ping, by default 60 s.
+    # Finds a peer that vanished without a word. gRPC goes by the ping's timeout, whose default is 60 s.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.ping_timeout_ms", 20_000),

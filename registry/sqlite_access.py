@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 10.0
 """How long a call waits for another writer of the file, which holds it for milliseconds at a time."""
+POLL_SECONDS = 0.001
+"""How often it looks meanwhile."""
 _T = TypeVar("_T")
 
 
@@ -90,7 +93,12 @@ class Writing:
         self._database = database
 
     def __enter__(self) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
+        """Takes the lock soon after it is free: SQLite's own waiting looks for it ever more rarely."""
+        self._database.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._begin(time.monotonic() + BUSY_SECONDS)
+        finally:
+            self._database.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -103,6 +111,17 @@ class Writing:
         except sqlite3.Error:
             self._database.rollback()
             raise
+
+    def _begin(self, end: float) -> None:
+        while True:
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+            else:
+                return
+            time.sleep(POLL_SECONDS)
 
 
 def storage_error(path: str, error: sqlite3.Error) -> TidegateError:

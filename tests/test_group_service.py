@@ -366,9 +366,9 @@ def test_ten_thousand_settlements_are_read_quickly() -> None:
         raw = events.AcknowledgeRequest(group="g", member_id="m", settlements=settlements).SerializeToString()
         taken = []
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.thread_time()
             read_acknowledging(raw)
-            taken.append(time.perf_counter() - start)
+            taken.append(time.thread_time() - start)
         assert min(taken) < 0.1
 
 

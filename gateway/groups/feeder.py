@@ -71,6 +71,8 @@ class Feeder:
         self._reading: asyncio.Future[Page] | None = None
         self._gaps: Gaps | None = None
         self._turn = 0
+        self._interrupts = 0
+        self._swept_from = self._swept_gap = 0
         self.fresh = False
         """Whether the group is new: what was removed before it was made is no loss of its."""
         self.at_head = False
@@ -86,7 +88,11 @@ class Feeder:
             self._reading.cancel()
 
     def interrupt(self) -> None:
-        """Ends a wait at the head: the position, or what is selected, is another now."""
+        """Ends a wait at the head: the position, or what is selected, is another now.
+
+        What is being read for the old ones is passed over.
+        """
+        self._interrupts += 1
         self._gaps = None
         self.at_head = False
         if self._reading is not None:
@@ -119,15 +125,14 @@ class Feeder:
                 await self._wanted.wait()
 
     async def _read_on(self, *, wait: bool) -> None:
-        position = self._state.position
+        position, sieve, before = self._state.position, self.sieve, self._interrupts
         page = await self._page(position, wait=wait)
-        if page is None or position != self._state.position:
+        if page is None or before != self._interrupts:
             return
         await self._look_for_gap(position, page)
         batches = [batch for batch in page.batches if batch.last_sequence > position]
-        sieve = self.sieve
         await sieve.prepare(batches)
-        if position != self._state.position or sieve is not self.sieve:  # moved or changed meanwhile
+        if before != self._interrupts:  # moved or changed meanwhile
             return
         self._payloads.keep(batches)
         self._offer(batches, position)
@@ -179,12 +184,15 @@ class Feeder:
         return [(first + index, key) for index, key in zip(matches, keys, strict=True)]
 
     async def _sweep(self, after: int) -> None:
+        sieve, before = self.sieve, self._interrupts
         page = await self._log.read(self.selection, after, max_bytes=PAGE_BYTES, deadline=0.0)
-        sieve = self.sieve
         await sieve.prepare(page.batches)
         sieve.take_failures()  # which were told when they were read first
-        if self._state.sweep_from() != after or sieve is not self.sieve:  # moved or changed meanwhile
+        gap = await self._find_swept_gap(after) if page.trimmed > after else None
+        if before != self._interrupts or self._state.sweep_from() != after:  # moved or changed meanwhile
             return
+        if gap is not None:
+            self._tell_gap(gap)
         self._payloads.keep(page.batches)
         events = [
             event
@@ -197,14 +205,41 @@ class Feeder:
     async def _look_for_gap(self, position: int, page: Page) -> None:
         if self._gaps is None:
             wanted = Subscribing((), earliest=self.fresh, from_sequence=None if self.fresh else position + 1)
-            self._gaps = Gaps(wanted, await self._log.bounds(self.selection))
+            before, bounds = self._interrupts, await self._log.bounds(self.selection)
+            if before != self._interrupts:
+                return
+            self._gaps = Gaps(wanted, bounds)
             self.fresh = False
-        if not self._gaps.possible(position, page.trimmed):
+        gaps = self._gaps
+        if not gaps.possible(position, page.trimmed):
             return
-        gap = self._gaps.find(position, await self._log.bounds(self.selection))
-        if gap is not None:
-            self._state.note_lost(gap.last_sequence)
-            self._lost(gap)
+        bounds = await self._log.bounds(self.selection)
+        if gaps is self._gaps and (gap := gaps.find(position, bounds)) is not None:
+            self._tell_gap(gap)
+
+    async def _find_swept_gap(self, after: int) -> Gap | None:
+        """Answers what of a sweep's part of the log retention removed, once each sweep.
+
+        Whether any of it was of the keys that the sweep is for, nobody knows any more.
+        """
+        bounds = await self._log.bounds(self.selection)
+        if after < self._swept_from:
+            self._swept_gap = 0  # another sweep
+        self._swept_from = after
+        floor = max(after, self._swept_gap)
+        lost = {
+            name: topic.trimmed_through
+            for name, topic in bounds.topics.items()
+            if topic.trimmed_through > floor
+        }
+        if not lost:
+            return None
+        self._swept_gap = max(lost.values())
+        return Gap(floor + 1, min(self._swept_gap, self._state.position), tuple(sorted(lost)))
+
+    def _tell_gap(self, gap: Gap) -> None:
+        self._state.note_lost(gap.last_sequence)
+        self._lost(gap)
 
     def _note(self, page: Page) -> None:
         self.at_head = page.through >= page.head

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway import wire
+from gateway.selection import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -136,10 +137,21 @@ class Payloads:
         return batch
 
     async def _read(self, selection: Selection, sequence: int) -> StoredBatch | None:
-        """Answers the first batch of the log that ends at a sequence or behind it; keeps what comes along."""
+        """Answers the first batch of the log that ends at a sequence or behind it; keeps what comes along.
+
+        The batch that has the sequence, if there is one, even if it is not of the selection any more.
+        """
+        batch = await self._next(selection, sequence, READ_BYTES)
+        if batch is None or batch.first_sequence > sequence:
+            other = await self._next(EVERYTHING, sequence, 1)
+            if other is not None and other.first_sequence <= sequence:
+                return other
+        return batch
+
+    async def _next(self, selection: Selection, sequence: int, max_bytes: int) -> StoredBatch | None:
         after = sequence - 1
         while True:
-            page = await self._log.read(selection, after, max_bytes=READ_BYTES, deadline=0.0)
+            page = await self._log.read(selection, after, max_bytes=max_bytes, deadline=0.0)
             if page.batches:
                 self.keep(page.batches)
                 return page.batches[0]

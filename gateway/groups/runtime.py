@@ -11,7 +11,7 @@ import uuid
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import EventNotHeld, KeyNotParked
+from gateway.errors import EventNotHeld, GroupNotFound, KeyNotParked
 from gateway.frames import WarningFrame, WarningKind
 from gateway.groups.feeder import Feeder
 from gateway.groups.member_stream import MemberStream
@@ -20,7 +20,7 @@ from gateway.groups.state import GroupState
 from gateway.groups.store import Write
 from gateway.groups.values import DeadLetter, Seeked, Stats
 from gateway.selection import EVERYTHING, Selection, is_topic_name, is_topic_pattern
-from registry.errors import LimitExceeded
+from registry.errors import LimitExceeded, StorageFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
@@ -105,6 +105,7 @@ class GroupRuntime:
         self._feeding: asyncio.Task[None] | None = None
         self._clock = time.time() - time.monotonic()
         self._closing = False
+        self._deleted = False
 
     # Members.
 
@@ -133,7 +134,10 @@ class GroupRuntime:
 
         Raises:
             GroupNotFound: The group was deleted meanwhile.
+            StorageFailed: The log can't be read.
         """
+        if self._deleted:
+            raise GroupNotFound(self.definition.name)
         stream = MemberStream(self, uuid.uuid4().hex, wanted, guard, projection)
         self._streams[stream.id] = stream
         self.state.join(stream.id, wanted.client_name, wanted.max_in_flight, self.now())
@@ -144,14 +148,23 @@ class GroupRuntime:
         self.stir()
         if self._watch is None:
             self._watch_members()
+        counts = True
         try:
             async for frame in stream.frames():
                 yield frame
+        except StorageFailed:  # which says nothing of the member's events
+            counts = False
+            raise
         finally:
-            del self._streams[stream.id]
-            if not self._closing:  # otherwise nobody could take its events, and its last words count
-                self.state.leave(stream.id, self.now())
-                self.stir()
+            self._leave(stream, counts=counts)
+
+    def _leave(self, stream: MemberStream, *, counts: bool) -> None:
+        del self._streams[stream.id]
+        if not self._streams:
+            self.payloads.clear()
+        if not self._closing:  # otherwise nobody could take its events, and its last words count
+            self.state.leave(stream.id, self.now(), counts=counts)
+            self.stir()
 
     def settle(self, member_id: str, settlements: Sequence[Settlement], *, leaving: bool = False) -> Settled:
         """Takes what a member says of events; takes effect at once, and is written down within 100 ms.
@@ -284,7 +297,7 @@ class GroupRuntime:
 
     async def close(self, *, deleted: bool = False) -> None:
         """Ends all streams, with GroupNotFound if the group was deleted; reads no more."""
-        self._closing = True
+        self._closing, self._deleted = True, deleted
         for stream in self._streams.values():
             stream.end_deleted() if deleted else stream.drain()
         for timer in (self._timer, self._watch):

@@ -1,0 +1,150 @@
+"""Groups where two things meet: changes while the log is read, joins while a group goes, disks that fail."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from tidegate.v1 import group_service_pb2 as pb
+
+from gateway.errors import GroupNotFound
+from gateway.frames import Subscribing
+from registry.errors import StorageFailed
+from tests.group_desk import Desk
+from tests.members import NONE, PARK_KEY, create_group, group_stats, join, keyed
+from tests.shop import ORDERS, PAID, PAYMENTS, Shop, batch, order, refusal, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    StartShop = Callable[..., AbstractAsyncContextManager[Shop]]
+
+G = "g"
+
+
+class Log:
+    """The log of a gateway, of which calls can be held up, or fail."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self.open = asyncio.Event()
+        self.open.set()
+        self.held = asyncio.Event()
+        self.broken = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def bounds(self, *args: Any) -> Any:
+        """Answers the bounds, once it may."""
+        if not self.open.is_set():
+            self.held.set()
+            await self.open.wait()
+        return await self._log.bounds(*args)
+
+    async def read(self, *args: Any, **fields: Any) -> Any:
+        """Reads, if nothing is broken."""
+        if self.broken:
+            raise StorageFailed("read", "the disk is gone")
+        return await self._log.read(*args, **fields)
+
+
+def runtime_of(shop: Shop) -> Any:
+    """The group at work."""
+    return shop.gateway._groups.get(G).runtime
+
+
+async def test_a_change_of_topics_counts_for_what_is_being_read(shop: Shop) -> None:
+    """Topics that are added while the group reads the log count from the position at which they were."""
+    await create_group(shop, G, ORDERS)
+    await shop.publish(batch(ORDERS, order("a")), batch(PAYMENTS, order("b"), type=PAID))
+    feeder = runtime_of(shop)._feeder
+    log = feeder._log = Log(feeder._log)
+    log.open.clear()
+    member = await join(shop, G)
+    await log.held.wait()  # what was read has orders alone
+    await Desk(shop).update(["topics"], G, topics=[ORDERS, PAYMENTS])
+    log.open.set()
+    assert sorted(it.sequence for it in await member.events(2)) == [1, 2]
+
+
+async def test_what_retention_takes_from_keys_that_wait_is_told(shop: Shop) -> None:
+    """Events of a parked key that retention takes are told of as lost when the key is released."""
+    await create_group(shop, G, dead_letters=PARK_KEY)
+    for name in ("1", "2", "3"):
+        await shop.publish(keyed(("a", name)))
+    member = await join(shop, G)
+    await member.say("reject", await member.events(1))
+    await member.until("caught_up")
+    await shop.publish(keyed(("b", "4")))
+    await member.ack(*await member.events(1))
+    through = await shop.keep(ORDERS, 1)
+    assert through >= 3
+    desk = Desk(shop)
+    await desk.purge(G, all=True)
+    await desk.stub.ReleaseKey(pb.ReleaseKeyRequest(group=G, key="a"))
+    gap = await member.until("gap")
+    assert gap.last_sequence >= 3
+    assert (await group_stats(shop, G)).lost_through >= 3
+
+
+async def test_who_joins_while_a_group_is_deleted_is_told(shop: Shop) -> None:
+    """A member that found its group before it was deleted is told that it is gone, and nothing goes on."""
+    await create_group(shop, G)
+    runtime = runtime_of(shop)
+    await Desk(shop).delete(G)
+    with pytest.raises(GroupNotFound):
+        async for _ in runtime.frames(Subscribing((ORDERS,), group=G)):
+            pass
+    assert runtime._feeding is None
+
+
+async def test_a_log_that_can_not_be_read_is_no_attempt(shop: Shop) -> None:
+    """Events that could not be sent, since the disk failed, were not tried."""
+    await create_group(shop, G, retry={"max_attempts": 2})
+    await shop.publish(keyed(("a", "1"), ("b", "2")))
+    runtime = runtime_of(shop)
+    payloads = runtime.payloads
+    payloads.keep = lambda _: None
+    log = payloads._log = Log(payloads._log)
+    log.broken = True
+    for _ in range(3):
+        member = await join(shop, G)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await member.events(1)
+        assert refusal(failed.value).reason == "STORAGE_FAILED"
+    log.broken = False
+    member = await join(shop, G)
+    assert {(it.sequence, it.attempt) for it in await member.events(2)} == {(1, 1), (2, 1)}
+
+
+async def test_what_was_taken_of_a_topic_is_not_lost_with_it(start_shop: StartShop) -> None:
+    """Events that wait when their topic is taken from a group are delivered, and nothing counts as lost."""
+    async with start_shop() as shop:
+        await create_group(shop, G, ORDERS, PAYMENTS, ordering=NONE)
+        await shop.publish(batch(ORDERS, order("a")), batch(PAYMENTS, order("b"), type=PAID))
+        member = await join(shop, G)
+        await member.events(2)
+        await Desk(shop).update(["topics"], G, topics=[ORDERS])
+    async with start_shop() as shop:
+        member = await join(shop, G)
+        assert sorted(it.sequence for it in await member.events(2)) == [1, 2]
+        assert (await group_stats(shop, G)).lost_through == 0
+
+
+async def test_a_group_without_members_keeps_no_events_in_memory(shop: Shop) -> None:
+    """What a group read is let go of when its last member leaves."""
+    await create_group(shop, G)
+    await shop.publish(keyed(("a", "1"), ("b", "2")))
+    member = await join(shop, G)
+    await member.ack(*await member.events(2))
+    assert runtime_of(shop).payloads._bytes
+    member.leave()
+
+    async def gone() -> bool:
+        return not runtime_of(shop).payloads._bytes
+
+    await wait_until(gone)
