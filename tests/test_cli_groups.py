@@ -6,7 +6,7 @@ import json
 import signal
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from tidegate import EARLIEST, Client, GroupSettings
 
 from tests.command_line import departure, json_lines, start_tidegate
 
@@ -112,21 +112,62 @@ def test_streams_are_filtered_and_projected(tidegate: Run, cli_topic: str) -> No
     assert "column" in wrong.stderr or "1:" in wrong.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (("subscribe",), "at least one, or a --group that exists"),
-        (("subscribe", "t", "--max-in-flight", "3"), "--max-in-flight is about a --group"),
-        (("subscribe", "--group", "g", "--filter", "true"), "name TOPIC, too"),
-        (("subscribe", "t", "--filter", "true", "--type-filter", "a.B=true"), "contradict each other"),
-        (("subscribe", "t", "--type-filter", "a.B=true"), "needs --type a.B"),
-        (("group", "update", "g"), "Nothing to change"),
-        (("group", "update", "g", "--lease", "soon"), "is no duration"),
-        (("dead-letters", "purge", "g"), "Say which"),
-        (("dead-letters", "redrive", "g", "7", "--all"), "--all contradicts"),
-    ],
-)
-def test_wrong_usage_is_named(tidegate: Run, words: tuple[str, ...], told: str) -> None:
-    """What can't be meant is refused with 2, before a gateway is asked, and the way out is named."""
-    refused = tidegate(*words)
-    assert (refused.returncode, told in refused.stderr) == (2, True), refused.stderr
+def reject_all(server: str, group: str, topic: str, **settings: Any) -> list[int]:
+    """Rejects everything that a group has; answers the sequences."""
+    with Client(server) as client:
+        joining = {"start": EARLIEST, "settings": GroupSettings(**settings), "client_name": "till"}
+        with client.join(group, topic, until_caught_up=True, **joining) as events:
+            sequences = []
+            for event in events:
+                event.reject(f"Traceback (most recent call last):\n  …\nDeclined: card of {event.key}")
+                sequences.append(event.sequence)
+            return sequences
+
+
+def test_dead_letters_are_looked_at_redriven_and_purged(
+    tidegate: Run, cli_server: str, cli_topic: str
+) -> None:
+    """What a group gave up can be listed, shown with its data, given back, and forgotten, chosen or all."""
+    publish(tidegate, cli_topic, *range(1, 6))
+    group = "cli-dead"
+    one, two, *_ = sequences = reject_all(cli_server, group, cli_topic)
+    rows = said(tidegate("dead-letters", "list", group)).splitlines()
+    assert [int(row.split("\t")[0]) for row in rows] == sequences
+    assert rows[0].split("\t")[1:3] == [DEPARTED, "UA1"]
+    assert rows[0].split("\t")[4:] == ["rejected", "1", "Declined: card of UA1"]
+    some = ("--type", DEPARTED, "--filter", "event.data.flight > 3u", "--reason", "Declined")
+    shown = said(tidegate("dead-letters", "show", group, str(one)))
+    assert '"flight": 1' in shown
+    assert "till" in shown
+    assert shown.rstrip().endswith("Declined: card of UA1")
+    would = said(tidegate("dead-letters", "redrive", group, *some, "--dry-run"))
+    assert would == f"would redrive 2 dead letters of group {group}\n"
+    assert said(tidegate("dead-letters", "redrive", group, str(one), "--rate", "100")) == (
+        f"redrove 1 dead letter of group {group}\n"
+    )
+    purge = ("dead-letters", "purge", group)
+    assert said(tidegate(*purge, str(two), "--dry-run")) == f"would purge 1 dead letter of group {group}\n"
+    assert said(tidegate(*purge, str(two))) == f"purged 1 dead letter of group {group}\n"
+    assert "redrove 3 dead letters" in said(tidegate("dead-letters", "redrive", group, "--all"))
+    assert sorted(flights_in(tidegate("subscribe", "--group", group, "--until", "caught-up"))) == [1, 3, 4, 5]
+    gone = tidegate("dead-letters", "show", group, str(two))
+    assert (gone.returncode, "DEAD_LETTER_NOT_FOUND" in gone.stderr) == (1, True)
+
+
+def test_a_parked_key_is_released_or_skipped(tidegate: Run, cli_server: str, cli_topic: str) -> None:
+    """A key that waits behind what it failed at is shown, and goes on when it is told to."""
+    publish(tidegate, cli_topic, 1, 2)
+    group = "cli-park"
+    one, two = reject_all(cli_server, group, cli_topic, dead_letters="PARK_KEY")
+    shown = said(tidegate("group", "get", group))
+    assert "Declined: card of UA1" in shown
+    assert said(tidegate("group", "release-key", group, "UA1")) == (
+        f"key UA1 of group {group} released: event {one} is tried again\n"
+    )
+    assert said(tidegate("group", "skip-event", group, str(two))) == (
+        f"event {two} of group {group} skipped: key UA2 goes on\n"
+    )
+    assert flights_in(tidegate("subscribe", "--group", group, "--until", "caught-up")) == [1]
+    used = tidegate("group", "delete", group)
+    assert (used.returncode, "GROUP_IN_USE" in used.stderr) == (1, True)
+    assert said(tidegate("group", "delete", group, "--force")) == f"group {group} deleted\n"
