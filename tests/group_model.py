@@ -51,12 +51,17 @@ class Event:
 
 @dataclass(slots=True)
 class Member:
-    """A member: how much it asked for, what it has, and how often in a row its leases ended in silence."""
+    """A member: how much it asked for, what it has, and how often in a row its leases ended in silence.
+
+    It is ``mute`` if it did not take what waited for it, and ``leaving`` if it is to get no further events.
+    """
 
     asked: int
     held: dict[int, Event] = field(default_factory=dict)
     expiries: int = 0
     back_at: float = 0.0
+    mute: bool = False
+    leaving: bool = False
 
 
 @dataclass(slots=True)
@@ -90,6 +95,7 @@ class Model:
     # What comes from the log, and what it loses.
 
     def take_in(self, events: Iterable[Span | tuple[int, str]]) -> None:
+        """Takes events behind the position."""
         for sequence, name in events:
             key = str(name) if self.settings.ordering is Ordering.BY_KEY else ""
             assert sequence not in self.events
@@ -111,11 +117,15 @@ class Model:
     # Members.
 
     def join(self, member_id: str, asked: int) -> None:
+        """Takes a new member, which wants so many events at most; 0 means as many as it may have."""
+        if any(member.expiries for member in self.members.values()):
+            self._places.clear()  # what silent members own goes to those who speak
         self.members[member_id] = Member(asked)
         for _, newer in self._places.values():
             newer.add(member_id)
 
     def leave(self, member_id: str, now: float, *, counts: bool) -> None:
+        """Lets a member go."""
         for event in list(self.members[member_id].held.values()):
             self._take_away(event)
             if counts:
@@ -124,7 +134,36 @@ class Model:
         stay = {key: at for key, at in self._places.items() if member_id not in {at[0], *at[1]}}
         self._places = {} if any(member.expiries for member in self.members.values()) else stay
 
+    def retire(self, member_id: str) -> None:
+        """Gives a member no further events."""
+        member = self.members[member_id]
+        member.leaving, member.mute, member.expiries = True, False, 0
+        self._places.clear()
+
+    def mute(self, member_id: str, now: float) -> None:
+        """Treats a member as silent until it takes something."""
+        member = self.members[member_id]
+        if not member.expiries and not member.leaving:
+            member.mute = True
+            self._fall_silent(member, now)
+
+    def ask(self, member_id: str) -> None:
+        """Notes that a member takes what waits for it."""
+        member = self.members[member_id]
+        if member.mute:
+            self._hear_of(member)
+
+    def _fall_silent(self, member: Member, now: float) -> None:
+        member.expiries += 1
+        member.back_at = now + min(600.0, self.settings.lease * 2.0 ** (member.expiries - 1))
+        self._places.clear()
+
+    def _hear_of(self, member: Member) -> None:
+        member.expiries, member.mute = 0, False
+        self._places.clear()
+
     def limit(self, member: Member) -> int:
+        """Answers how many events a member may have."""
         most = self.settings.max_in_flight_per_member
         return 1 if member.expiries else min(member.asked or most, most)
 
@@ -145,8 +184,10 @@ class Model:
         assert len(self.parked) < self.most_parked, "a stalled group gives out events"
         assert len(self.leased) <= self.settings.max_in_flight
         assert len(member.held) <= self.limit(member)
+        assert not member.leaving, "a member that is leaving gets more"
         if member.expiries and now < member.back_at:
-            assert all(other.expiries for other in self.members.values()), "a silent member is asked too soon"
+            others = [other for other in self.members.values() if not other.leaving]
+            assert all(other.expiries for other in others), "a silent member is asked too soon"
 
     def _judge_key(self, event: Event, member_id: str) -> None:
         assert event.key not in self.parked, f"{event.sequence} is delivered, whose key is parked"
@@ -174,6 +215,7 @@ class Model:
     # What members say.
 
     def settle(self, member_id: str, settlements: Iterable[Settlement], now: float) -> Answer:
+        """Does what settlements say; answers what they must answer."""
         answer = Answer()
         member = self.members.get(member_id)
         held = member.held if member is not None else {}
@@ -186,8 +228,7 @@ class Model:
                     self._apply(event, settlement, now)
                     answer.applied += 1
         if member is not None and member.expiries:
-            member.expiries = 0
-            self._places.clear()
+            self._hear_of(member)
         return answer
 
     def _named(self, held: dict[int, Event], settlement: Settlement) -> list[int]:
@@ -233,9 +274,8 @@ class Model:
             del self.waiting[event.sequence]
             event.place = Place.READY
         for member_id in over:
-            member = self.members[member_id]
-            member.expiries += 1
-            member.back_at = now + min(600.0, self.settings.lease * 2.0 ** (member.expiries - 1))
+            if not self.members[member_id].leaving:
+                self._fall_silent(self.members[member_id], now)
         if any(member.expiries for member in self.members.values()):
             self._places.clear()
         return over
@@ -248,6 +288,7 @@ class Model:
     # What operators do.
 
     def seek(self, position: int) -> None:
+        """Forgets all, and goes on behind a position."""
         for member in self.members.values():
             member.held.clear()
         self.position = position
@@ -260,6 +301,7 @@ class Model:
             those.clear()
 
     def redrive(self, sequence: int, trimmed: int) -> None:
+        """Takes back a dead letter."""
         event = self.dead.pop(sequence)
         event.place, event.attempts, event.cause, event.redriven = Place.READY, [], None, True
         event.gone = sequence <= trimmed
@@ -268,6 +310,7 @@ class Model:
             del self.parked[event.key]
 
     def skip(self, sequence: int) -> str | None:
+        """Gives an event up, or lets the key go on that is parked behind it; answers the key."""
         for key, behind in self.parked.items():
             if behind == sequence:
                 del self.parked[key]

@@ -95,12 +95,14 @@ class Trial:
         self.state = GroupState(settings, self.store.load(), bounds)
         self.model = Model(settings, bounds.most_parked)
         self._saved = pickle.dumps(self.model)
-        self._died: set[int] = set()
+        self.redriven: set[int] = set()
         self._joined = 0
+        self._read_again: tuple[list[tuple[int, str]], int] | None = None
         self.largest_page = 0
 
     @property
     def is_keyed(self) -> bool:
+        """Whether the group orders by key."""
         return self.settings.ordering is Ordering.BY_KEY
 
     @property
@@ -129,13 +131,20 @@ class Trial:
         self.trimmed = max(self.trimmed, through)
         self.model.trim(self.trimmed)
 
-    def supply(self, most: int = LARGEST_PAGE, *, as_spans: bool = True) -> bool:
-        """Reads on as the shell would; tells if there was anything to read."""
+    def supply(self, most: int = LARGEST_PAGE, *, as_spans: bool = True, later: bool = False) -> bool:
+        """Reads on as the shell would; tells if there was anything to read.
+
+        What is read again for keys may be handed in ``later``, with the next call, after whatever happens.
+        """
+        if self._read_again is not None:
+            self.state.sweep(*self._read_again)
+            self._read_again = None
+            return True
         behind = self.state.sweep_from()
         if behind is not None:
             assert behind < self.state.position, "the log is to be read again where it was not read"
-            self.state.sweep(*self.read(behind, most))
-            return True
+            self._read_again = self.read(behind, most)
+            return later or self.supply()
         if not self.state.room() or self.state.position >= self.head:
             return False
         self.largest_page = max(self.largest_page, most)
@@ -162,12 +171,26 @@ class Trial:
         return member_id
 
     def leave(self, member_id: str, *, counts: bool = True) -> None:
-        """Has a member leave."""
+        """Has a member leave, if it did not."""
+        if member_id not in self.model.members:
+            return
         self.model.leave(member_id, self.now, counts=counts)
         self.state.leave(member_id, self.now, counts=counts)
 
-    def take(self, member_id: str, most: int = 10_000) -> int:
-        """Asks what a member gets, looks that it may; answers how many events."""
+    def retire(self, member_id: str) -> None:
+        """Has a member get no further events."""
+        self.state.retire(member_id)
+        self.model.retire(member_id)
+
+    def mute(self, member_id: str) -> None:
+        """Finds that a member does not take what waits for it."""
+        self.state.mute(member_id, self.now)
+        self.model.mute(member_id, self.now)
+
+    def take(self, member_id: str, most: int = 10_000) -> list[tuple[int, list[int]]]:
+        """Asks what a member gets, and looks that it may; answers epochs and what is still in the log."""
+        given: list[tuple[int, list[int]]] = []
+        self.model.ask(member_id)
         count = 0
         for delivery in self.state.take(member_id, self.now, most):
             sequences = [at for first, last in delivery.spans for at in range(first, last + 1)]
@@ -178,8 +201,9 @@ class Trial:
                 self.state.lose(member_id, delivery.epoch, first, last)
                 for at in range(first, last + 1):
                     self.model.lose(at)
+            given.append((delivery.epoch, [at for at in sequences if at > self.trimmed]))
         assert count <= most
-        return count
+        return given
 
     def settle(self, member_id: str, settlements: Sequence[Settlement]) -> None:
         """Says something of events, and looks at what that answers."""
@@ -227,6 +251,7 @@ class Trial:
     def seek(self, position: int) -> None:
         """Moves the group."""
         self.state.seek(position)
+        self.redriven.clear()
         self.model.seek(position)
 
     def redrive(self, sequence: int) -> None:
@@ -234,7 +259,13 @@ class Trial:
         event = self.model.dead[sequence]
         self.state.redrive(sequence, self.keys[self.sequences.index(sequence)])
         self.model.redrive(sequence, self.trimmed)
-        assert event.place is Place.READY
+        self.state.redrive(sequence, event.key)
+        self.redriven.add(sequence)
+
+    def redrive_again(self, sequence: int) -> None:
+        """Asks once more for what was redriven and not written down: nothing happens."""
+        if sequence not in self.model.dead:
+            self.state.redrive(sequence, self.keys[self.sequences.index(sequence)])
 
     def release(self, key: str, *, purged: bool = False) -> None:
         """Lets a parked key go on: with the event that it is parked behind, or behind it."""
@@ -262,6 +293,7 @@ class Trial:
         if not self.state.is_dirty:
             return
         changes = self.state.changes()
+        self.redriven.clear()
         self.store.save(changes)
         assert not self.state.is_dirty
         assert self.store.letters == self.model.dead.keys()
@@ -278,6 +310,8 @@ class Trial:
         self.model = model.crashed()
         self.model.settings = self.settings
         self.model.trim(self.trimmed)
+        self.redriven.clear()
+        self._read_again = None
         self.state = GroupState(self.settings, self.store.load(), self.bounds)
         assert not self.state.is_dirty
 
@@ -336,7 +370,7 @@ class Trial:
                 self.expire()
             busy = bool(self.state.awake) | self.supply()
             for member_id in sorted(self.state.awake):
-                busy |= self.take(member_id) > 0
+                busy |= bool(self.take(member_id))
                 if acknowledge and self.model.members[member_id].held:
                     self.acknowledge_all(member_id)
                     busy = True
@@ -349,7 +383,7 @@ class Trial:
 
     def _check_nobody_waits(self) -> None:
         model = self.model
-        members = model.members.values()
+        members = [member for member in model.members.values() if not member.leaving]
         full = len(model.leased) >= self.settings.max_in_flight or not members
         full = full or any(len(member.held) >= model.limit(member) or member.expiries for member in members)
         if full or len(model.parked) >= self.bounds.most_parked:
@@ -365,7 +399,7 @@ class Trial:
         """Has members that do what they should settle everything, as time passes; nothing may be left."""
         while len(self.model.parked) >= self.bounds.most_parked:
             self.release(next(iter(self.model.parked)))
-        if not self.model.members:
+        if all(member.leaving for member in self.model.members.values()):
             self.join()
         for member_id in self.state.member_ids:
             self.acknowledge_all(member_id)

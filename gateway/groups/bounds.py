@@ -9,11 +9,15 @@ LOOK_AHEAD: Final = 100_000
 READ_AHEAD: Final = 2_000
 """How many events that nobody waits for are held ready, so that members need not wait for the log."""
 BUFFERED: Final = 64
-"""How many events are buffered behind the head of a key."""
+"""How many events are buffered behind the head of a key, at most, when half of the look-ahead is held."""
+MOST_BUFFERED: Final = 1_000
+"""How many when less is held: with few keys, less is to be read again."""
 MOST_PARKED: Final = 10_000
 """With how many parked keys a group stalls."""
 TAKEN_AT_ONCE: Final = 10_000
 """How many events a member is given at once."""
+FAR: Final = 10_000
+"""Over how many sequences that no key starves for nothing is read again; see ``sweep``."""
 
 
 class Bounds(NamedTuple):
@@ -22,7 +26,9 @@ class Bounds(NamedTuple):
     look_ahead: int = LOOK_AHEAD
     read_ahead: int = READ_AHEAD
     buffered: int = BUFFERED
+    most_buffered: int = MOST_BUFFERED
     most_parked: int = MOST_PARKED
+    far: int = FAR
 
 
 BOUNDS: Final = Bounds()

@@ -1,4 +1,4 @@
-"""What becomes of events whose attempts fail: another one, or the dead letters (rules 5 and 7)."""
+"""What becomes of events whose attempts fail: one more, or the dead letters (rules 5 and 7 of ``state``)."""
 
 from __future__ import annotations
 
@@ -24,25 +24,24 @@ class Failing:
     def fail(self, run: Run, attempt: Attempt, delay: float | None = None) -> None:
         """Notes that an attempt failed.
 
-        Only one that the member called failed has to wait: for ``delay``, or for its back-off.
+        Only a run that its member called failed has to wait: for ``delay``, or for its back-off.
         """
         run.note(attempt)
-        outcome, now = attempt.outcome, attempt.time
-        if outcome is Outcome.REJECTED:
-            self.give_up(run, Cause.REJECTED, now)
+        if attempt.outcome is Outcome.REJECTED:
+            self.give_up(run, Cause.REJECTED, attempt.time)
         elif run.attempt_count >= self.settings.max_attempts:
-            self.give_up(run, Cause.MAX_ATTEMPTS, now)
-        else:
-            waits = outcome is Outcome.NACKED
+            self.give_up(run, Cause.MAX_ATTEMPTS, attempt.time)
+        elif attempt.outcome is Outcome.NACKED:
             wait = self.settings.backoff(run.attempt_count) if delay is None else delay
-            self._unsettled.retry(run, now + wait if waits else now, waits=waits)
+            self._unsettled.retry(run, attempt.time + wait, waits=True)
+        else:
+            self._unsettled.retry(run, attempt.time, waits=False)
 
     def give_up(self, run: Run, cause: Cause, now: float) -> None:
         """Makes dead letters of events; parks their key, if that is to be and they were not skipped."""
-        self._tracking.dead += [
-            Dead(sequence, run.key_name, now, cause, run.attempt_count, run.attempts)
-            for sequence in range(run.first, run.last + 1)
-        ]
+        for sequence in range(run.first, run.last + 1):
+            dead = Dead(sequence, run.key_name, now, cause, run.attempt_count, run.attempts)
+            self._tracking.dead[sequence] = dead
         parks = self.settings.dead_letters is DeadLetterPolicy.PARK_KEY and cause is not Cause.SKIPPED
         if parks and run.key is not None:
             reason = run.attempts[-1].reason if run.attempts else ""

@@ -18,6 +18,7 @@ from gateway.groups.sweep import Sweeps
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from gateway.groups.bounds import Bounds
     from gateway.groups.values import Parked
 
 
@@ -74,10 +75,11 @@ class Keys:
     parked, in the order in which they were.
     """
 
-    def __init__(self, buffered: int, touched: set[str]) -> None:
-        self.sweeps = Sweeps()
+    def __init__(self, position: int, bounds: Bounds, touched: set[str]) -> None:
+        """Begins with none, at the group's position."""
+        self.sweeps = Sweeps(position, bounds.far)
         self.parked: dict[str, Key] = {}
-        self._buffered = buffered
+        self._bounds = bounds
         self._touched = touched
         self._keys: dict[str, Key] = {}
         self._owners: dict[int, Key] = {}
@@ -107,6 +109,12 @@ class Keys:
         held = sum(sequence <= position for those in (self._owners, self._aside) for sequence in those)
         return held + sum(0 < key.spilled <= position for key in self._keys.values() if not key.buffer)
 
+    @property
+    def _buffered(self) -> int:
+        """How many events may be buffered behind a head now."""
+        is_full = 2 * self.pending >= self._bounds.look_ahead
+        return self._bounds.buffered if is_full else self._bounds.most_buffered
+
     # Events come, and are settled.
 
     def offer(self, events: Iterable[tuple[int, str]]) -> tuple[list[Key], list[int]]:
@@ -135,6 +143,8 @@ class Keys:
                 key.head = Run(sequence, sequence, key)
                 ready.append(key)
             else:
+                if key.head.redriven:
+                    self._touched.add(name)
                 key.buffer.append(sequence)
         return ready, keyless
 
@@ -258,8 +268,14 @@ class Keys:
         self._touched.add(key.name)
         self.spill(key, key.spilled)
 
+    def sweep_from(self) -> int | None:
+        """Answers behind which position the log is to be read again, None if no key starves."""
+        return self.sweeps.behind(self._buffered)
+
     def sweep(self, events: Iterable[tuple[int, str]], through: int, room: int) -> list[Key]:
         """Takes what was read again, up to a position; answers the keys that have a head now and had none.
+
+        What was read before a seek is passed over.
 
         Args:
             events: Sequences and keys, in order, of all events behind where the sweep is; those behind
@@ -267,14 +283,16 @@ class Keys:
             through: The position that was read to.
             room: How many events may be taken, besides the first of a key without any.
         """
+        if not self.sweeps.expects():
+            return []
         found: dict[str, Key] = {}
-        wanted = self.sweeps.wanted
+        wanted, buffered = self.sweeps.wanted, self._buffered
         for sequence, name in events:
             key = wanted.get(name)
             if key is None or not key.spilled <= sequence <= through:
                 continue
             key.spilled = sequence
-            if key.buffer and (room <= 0 or len(key.buffer) >= self._buffered):
+            if key.buffer and (room <= 0 or len(key.buffer) >= buffered):
                 self.sweeps.drop(key)
                 continue
             room -= 1
@@ -287,7 +305,7 @@ class Keys:
         return [key for key in found.values() if self.promote(key)]
 
     def end_sweep(self, position: int) -> None:
-        """Ends the sweep if it has come to the position of the group, or reads for nobody any more."""
+        """Ends the sweep if it has come to the position of the group."""
         for key in self.sweeps.end(position):
             key.spilled = 0
             self._touched.add(key.name)

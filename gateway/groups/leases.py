@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import heapq
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway.groups.runs import Lease, Phase
+from gateway.groups.runs import Lease, Phase, spans_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gateway.groups.members import Member
     from gateway.groups.runs import Run
+    from gateway.groups.values import Span
 
 FEW: Final = 64
 """Up to how many leases are kept although nothing is left of them."""
+
+
+class Delivery(NamedTuple):
+    """What a member is given at once.
+
+    Attributes:
+        epoch: Names the lease.
+        attempt: Which attempt it is at each of them: 1 for the first.
+        spans: The events, in order.
+    """
+
+    epoch: int
+    attempt: int
+    spans: tuple[Span, ...]
+
+
+class Expired(NamedTuple):
+    """Events that were taken from a member because its lease ended."""
+
+    member_id: str
+    spans: tuple[Span, ...]
 
 
 class Leases:
@@ -26,8 +48,8 @@ class Leases:
         self._ends: list[tuple[float, int, Lease]] = []
         self._most = FEW
 
-    def grant(self, member: Member, runs: Iterable[Run], expires: float) -> dict[int, Lease]:
-        """Gives runs to a member; answers a lease for each number of attempts that failed before."""
+    def grant(self, member: Member, runs: Iterable[Run], expires: float) -> list[Delivery]:
+        """Gives runs to a member: a lease for each number of attempts that failed before."""
         granted: dict[int, Lease] = {}
         for run in runs:
             lease = granted.get(run.attempt_count)
@@ -38,7 +60,10 @@ class Leases:
         for lease in granted.values():
             member.leases[lease.epoch] = lease
             self._push(lease)
-        return granted
+        return [
+            Delivery(lease.epoch, attempts + 1, spans_of(lease.runs.values()))
+            for attempts, lease in granted.items()
+        ]
 
     def ended(self, now: float) -> Iterator[tuple[Lease, list[Run]]]:
         """Answers leases with the runs that are to be taken back by now, and expects that they are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.groups.runs import FIRST, Phase
+from gateway.groups.runs import FIRST
 from gateway.groups.values import Verb
 
 if TYPE_CHECKING:
@@ -55,23 +55,20 @@ def _spanned(
     have = lease.runs
     found: list[Run] = []
     missed: list[Span] = []
-    runs: tuple[Run, ...]
     for first, last in spans:
         run = have.get(first)
         if run is not None and run.last == last:
-            runs = (run,)
             found.append(run)
+            if not keeps:
+                del have[first]
         elif first == last and run is None and not loose:
             missed.append((first, last))
-            continue
         else:
             pieces = _pieces(lease, first, last, loose)
             found += pieces
             missed += _others(first, last, pieces)
-            runs = tuple(pieces)
-        if not keeps:
-            for run in runs:
-                del have[run.first]
+            for piece in () if keeps else pieces:
+                del have[piece.first]
     return found, missed
 
 
@@ -84,7 +81,7 @@ def _pieces(lease: Lease, first: int, last: int, loose: Loose) -> list[Run]:
     pieces = [
         loose.cut_out(run, max(first, run.first), min(last, run.last))
         for run in loose.within(first, last)
-        if run.lease is lease and run.phase is Phase.LEASED
+        if lease.runs.get(run.first) is run
     ]
     return sorted(keyed + pieces, key=FIRST)
 

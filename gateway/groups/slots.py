@@ -77,11 +77,11 @@ class Slots:
         """Gives a member its share of the slots: none, if there are more members than slots."""
         new = Share(member_id)
         size = SLOTS // (len(self._shares) + 1)
-        givers = {}
-        while len(new.slots) < size:
-            giver = max(self._shares.values(), key=_size, default=self._nobody)
-            surplus = _size(giver) - (size if self._shares else 0)
-            self._give(giver, new, max(1, min(surplus, size - _size(new))))
+        self._give(self._nobody, new, _size(self._nobody))
+        givers = {"": self._nobody}
+        while _size(new) < size:
+            giver = max(self._shares.values(), key=_size)
+            self._give(giver, new, max(1, min(_size(giver) - size, size - _size(new))))
             givers[giver.member_id] = giver
         self._shares[member_id] = new
         for giver in givers.values():
@@ -120,8 +120,8 @@ class Slots:
 
     def _give(self, giver: Share, taker: Share, number: int) -> None:
         """Moves the last slots of one share to another."""
-        given = giver.slots[-number:]
-        del giver.slots[-number:]
+        kept = _size(giver) - number
+        giver.slots, given = giver.slots[:kept], giver.slots[kept:]
         taker.slots += given
         for slot in given:
             self._owners[slot] = taker

@@ -27,10 +27,11 @@ is to be written down in ``tracking``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gateway.groups.bounds import BOUNDS, TAKEN_AT_ONCE, Bounds
 from gateway.groups.failing import Failing
+from gateway.groups.leases import Delivery, Expired
 from gateway.groups.members import Member
 from gateway.groups.naming import named
 from gateway.groups.runs import Phase, spans_of
@@ -44,26 +45,7 @@ if TYPE_CHECKING:
     from gateway.groups.runs import Run
     from gateway.groups.values import Changes, Progress, Settings, Span
 
-
-class Delivery(NamedTuple):
-    """What a member is given at once.
-
-    Attributes:
-        epoch: Names the lease.
-        attempt: Which attempt it is at each of them: 1 for the first.
-        spans: The events, in order.
-    """
-
-    epoch: int
-    attempt: int
-    spans: tuple[Span, ...]
-
-
-class Expired(NamedTuple):
-    """Events that were taken from a member because its lease ended."""
-
-    member_id: str
-    spans: tuple[Span, ...]
+__all__ = ["Delivery", "Expired", "GroupState"]
 
 
 class GroupState(Standing):
@@ -109,8 +91,9 @@ class GroupState(Standing):
         held = member.give_back()
         self.in_flight -= member.in_flight
         if counts:
+            attempt = member.attempt(now, Outcome.STREAM_BROKE, "the stream broke")
             for run in reversed(held):
-                self._failing.fail(run, member.attempt(now, Outcome.STREAM_BROKE, "the stream broke"))
+                self._failing.fail(run, attempt)
         else:
             self._unsettled.put_back(held)
         self._waking.drop(member_id)
@@ -129,7 +112,7 @@ class GroupState(Standing):
     def mute(self, member_id: str, now: float) -> None:
         """Treats a member as silent that does not take what waits for it, until it does (rule 6)."""
         member = self._members.get(member_id)
-        if member is not None and not member.expiries:
+        if member is not None and not member.expiries and not member.is_leaving:
             self._members.fall_silent(member, now, self.settings.lease)
             member.is_mute = True
             self._slots_moved()
@@ -147,21 +130,24 @@ class GroupState(Standing):
             return max(0, self._bounds.look_ahead - pending)
         return 0
 
-    def offer(self, events: Iterable[tuple[int, str]]) -> None:
-        """Takes events of the log behind ``position``, as sequences and keys, in order."""
+    def offer(self, events: Sequence[tuple[int, str]]) -> None:
+        """Takes the events of the log behind ``position`` up to the last of these: sequences and keys."""
         if self.settings.ordering is Ordering.NONE:
-            self.offer_spans((sequence, sequence) for sequence, _ in events)
-            return
-        self._unsettled.offer(events)
-        self._pass_on()
+            self.offer_spans([(sequence, sequence) for sequence, _ in events])
+        elif events:
+            self._unsettled.offer(events)
+            self.advance(events[-1][0])
+            self._pass_on()
 
-    def offer_spans(self, spans: Iterable[Span]) -> None:
-        """Takes events of the log behind ``position``, without keys, in order."""
-        self._unsettled.offer_spans(spans)
-        self._pass_on()
+    def offer_spans(self, spans: Sequence[Span]) -> None:
+        """Takes the events of the log behind ``position`` up to the last of these, which have no keys."""
+        if spans:
+            self._unsettled.offer_spans(spans)
+            self.advance(spans[-1][1])
+            self._pass_on()
 
     def advance(self, position: int) -> None:
-        """Notes that all events of the group up to a position were offered."""
+        """Notes that there are no further events up to a position."""
         if position > self.position:
             self._unsettled.position = position
             self._tracking.moved = True
@@ -209,10 +195,13 @@ class GroupState(Standing):
         if share is not None and member.room > 0 and not self.stalled:
             room = min(member.room, self.settings.max_in_flight - self.in_flight, most)
             runs = self._unsettled.take(share, room) if room > 0 else []
-            deliveries = self._hand_over(runs, member, now)
+            deliveries = self._leases.grant(member, runs, now + self.settings.lease)
+            count = _count(runs)
+            member.in_flight += count
+            self.in_flight += count
             if room <= 0:
                 self._waking.wait_for_room(member_id)
-            elif _count(runs) < room:
+            elif count < room:
                 self._waking.wait_for_events(member_id)
             elif member.room > 0:
                 self._waking.call((member_id,))
@@ -247,9 +236,10 @@ class GroupState(Standing):
             for run in over:
                 member.drop(run)
             self._take_back(over, member)
+            reason = "the lease ended without a word from the member"
+            attempt = member.attempt(now, Outcome.LEASE_EXPIRED, reason)
             for run in reversed(over):
-                reason = "the lease ended without a word from the member"
-                self._failing.fail(run, member.attempt(now, Outcome.LEASE_EXPIRED, reason))
+                self._failing.fail(run, attempt)
             expired.setdefault(member.id, []).extend(over)
         for member_id in expired:
             self._members.fall_silent(self._members[member_id], now, self.settings.lease)
@@ -258,18 +248,6 @@ class GroupState(Standing):
             self._slots_moved()
         self._pass_on()
         return [Expired(member_id, spans_of(runs)) for member_id, runs in expired.items()]
-
-    def _hand_over(self, runs: list[Run], member: Member, now: float) -> list[Delivery]:
-        if not runs:
-            return []
-        count = _count(runs)
-        member.in_flight += count
-        self.in_flight += count
-        granted = self._leases.grant(member, runs, now + self.settings.lease)
-        return [
-            Delivery(lease.epoch, attempts + 1, spans_of(lease.runs.values()))
-            for attempts, lease in granted.items()
-        ]
 
     def _apply(self, runs: list[Run], member: Member, settlement: Settlement, now: float) -> int:
         """Does with runs that a member had what it says; answers how many events they are."""
@@ -335,7 +313,7 @@ class GroupState(Standing):
 
     def redrive(self, sequence: int, name: str) -> None:
         """Takes back a dead letter: its event is unsettled as if it had never failed, and comes first."""
-        if self._unsettled.find(sequence) is not None:
+        if self._unsettled.find(sequence) is not None or self._tracking.is_revived(sequence):
             return
         name = name if self.settings.ordering is Ordering.BY_KEY else ""
         self._tracking.revive(sequence)

@@ -34,8 +34,9 @@ class Tracking:
         """Whether events without an order were touched."""
         self.moved = False
         """Whether the position, or what was lost, was."""
-        self.dead: list[Dead] = []
-        self.revived: list[int] = []
+        self.dead: dict[int, Dead] = {}
+        """What was given up, by sequence."""
+        self._revived: dict[int, None] = {}
         self._forget = False
         self._revived_above: int | None = None
 
@@ -43,21 +44,25 @@ class Tracking:
     def is_dirty(self) -> bool:
         """Whether anything changed."""
         return bool(
-            self.moved or self.loose or self.keys or self.failed or self.parked or self.dead or self.revived
+            self.moved or self.loose or self.keys or self.failed or self.parked or self.dead or self._revived
         )
 
     def revive(self, sequence: int) -> None:
         """Notes that a dead letter is none any more, also one that was not written down yet."""
-        self.dead = [dead for dead in self.dead if dead.sequence != sequence]
-        self.revived.append(sequence)
+        self.dead.pop(sequence, None)
+        self._revived[sequence] = None
+
+    def is_revived(self, sequence: int) -> bool:
+        """Tells whether something was a dead letter when changes were last taken, and is none now."""
+        return sequence in self._revived and sequence not in self.dead
 
     def forget_all(self, position: int) -> None:
         """Notes that all keys and failed events are forgotten, and all dead letters above a position."""
         for those in (self._stored_keys, self._stored_failed, self._stored_parked):
             those.clear()
         self._clear()
-        self.dead = [dead for dead in self.dead if dead.sequence <= position]
-        self.revived = [sequence for sequence in self.revived if sequence <= position]
+        self.dead = {at: dead for at, dead in self.dead.items() if at <= position}
+        self._revived = {at: None for at in self._revived if at <= position}
         self._forget = True
         above = self._revived_above
         self._revived_above = position if above is None else min(position, above)
@@ -70,8 +75,8 @@ class Tracking:
             lost_through,
             forget=self._forget,
             loose=tuple(loose.spans()) if self.loose else None,
-            dead=self.dead,
-            revived=self.revived,
+            dead=list(self.dead.values()),
+            revived=list(self._revived),
             revived_above=self._revived_above,
         )
         self._take_keys(keys, changes)
@@ -79,7 +84,7 @@ class Tracking:
         self._take_parked(keys, changes)
         self._clear()
         self._forget, self._revived_above = False, None
-        self.dead, self.revived = [], []
+        self.dead, self._revived = {}, {}
         self.loose = self.moved = False
         return changes
 

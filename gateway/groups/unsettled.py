@@ -40,7 +40,7 @@ class Unsettled:
     def clear(self, position: int) -> None:
         """Forgets all, and goes on behind a position."""
         self.position = position
-        self.keys = Keys(self._bounds.buffered, self._tracking.keys)
+        self.keys = Keys(position, self._bounds, self._tracking.keys)
         self.loose = Loose(self._note_cut)
         self.retries = Retries(self._tracking.failed)
 
@@ -108,10 +108,8 @@ class Unsettled:
 
     def sweep_from(self) -> int | None:
         """Answers behind which position the log is to be read again for keys, None if it need not be."""
-        behind = self.keys.sweeps.behind(self._bounds.buffered)
-        while behind is not None and behind >= self.position:
+        while (behind := self.keys.sweep_from()) is not None and behind >= self.position:
             self.keys.end_sweep(self.position)
-            behind = self.keys.sweeps.behind(self._bounds.buffered)
         return behind
 
     # They are given out.
