@@ -237,7 +237,7 @@ def _one_key(events: Sequence[NewEvent]) -> str:
     """Answers the key that all events have."""
     keys = {event.key for event in events}
     if len(keys) > 1 or not all(keys):
-        raise ValueError("expected_key_sequence is about one key: give all of the events the same one")
+        raise ValueError("expected_key_sequence is about one key: say key=, or give all events the same one")
     return keys.pop()
 
 
