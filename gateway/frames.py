@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 MIN_HEARTBEAT, DEFAULT_HEARTBEAT, MAX_HEARTBEAT = 0.1, 10.0, 3600.0
 """Bounds of the heartbeat interval, in seconds."""
+FRAME_BYTES = 512 * 1024
+"""How large a frame of several batches becomes; a larger batch is a frame of its own."""
+RECONNECT_AFTER = 1.0
+"""How long readers of a stopping gateway are told to wait, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING
 from gateway import wire
 from gateway.cutting import part
 from gateway.errors import EventsRemoved, SequenceOutOfRange, TopicNotFound
-from gateway.frames import CaughtUp, DrainingFrame, FellBehind, Frame, Gap, Heartbeat, Opened, Subscribing
+from gateway.frames import (
+    FRAME_BYTES,
+    RECONNECT_AFTER,
+    CaughtUp,
+    DrainingFrame,
+    FellBehind,
+    Frame,
+    Gap,
+    Heartbeat,
+    Opened,
+    Subscribing,
+)
 from gateway.gaps import Gaps
 from gateway.reader_guard import ReaderGuard
 from gateway.sieves import Holder
@@ -38,10 +49,6 @@ if TYPE_CHECKING:
 
 PAGE_BYTES = 1024 * 1024
 """How much one read of the log answers at most, besides a batch that is larger by itself."""
-FRAME_BYTES = 512 * 1024
-"""How large a frame of several batches becomes; a larger batch is a frame of its own."""
-RECONNECT_AFTER = 1.0
-"""How long readers of a stopping gateway are told to wait, in seconds."""
 BEHIND_AFTER = 1
 """How many seconds what a reader is about to get was in the log when it has fallen behind."""
 MAX_SEQUENCE = 2**63 - 1

@@ -36,7 +36,6 @@ PATIENCE: Final = 1.0
 """How long to wait at the head before the position moves past what others published."""
 RETRY_SECONDS: Final = 1.0
 """How long to wait before a log that can't be read is tried again."""
-_NANOS: Final = 1_000_000_000
 
 _log = structlog.get_logger("tidegate.groups")
 
@@ -45,6 +44,7 @@ class Feeder:
     """Gives a group's state what it wants of the log.
 
     Attributes:
+        selection: What of the log it reads.
         at_head: Whether the group has read all that there is.
         read_time: When what was read last was appended, in ns; the present, at the head.
         ordinal: The ordinal of the last batch that was read.
@@ -55,12 +55,27 @@ class Feeder:
         log: EventLog,
         state: GroupState,
         payloads: Payloads,
+        selection: Selection,
+        sieve: GroupSieve,
         *,
+        fresh: bool,
         stirred: Callable[[], None],
         lost: Callable[[Gap], None],
         failed: Callable[[Failures], None],
     ) -> None:
-        """Takes who is told that the state changed, what retention removed, and where the filter failed."""
+        """Reads what a selection has and a sieve lets through.
+
+        Args:
+            log: What it reads.
+            state: What it reads for.
+            payloads: Where it keeps what it read.
+            selection: What of the log it reads.
+            sieve: What of that is offered.
+            fresh: Whether the group is new: what was removed before it was made is no loss of its.
+            stirred: Told that the state changed.
+            lost: Told what retention removed.
+            failed: Told where the filter failed.
+        """
         self._log = log
         self._state = state
         self._payloads = payloads
@@ -73,19 +88,23 @@ class Feeder:
         self._turn = 0
         self._interrupts = 0
         self._swept_from = self._swept_gap = 0
-        self.fresh = False
-        """Whether the group is new: what was removed before it was made is no loss of its."""
+        self._fresh = fresh
+        self._sieve = sieve
+        self.selection = selection
         self.at_head = False
         self.read_time = 0
         self.ordinal = 0
-        self.selection: Selection
-        self.sieve: GroupSieve
 
     def want(self) -> None:
         """Has it look whether the state wants more."""
         self._wanted.set()
         if self._reading is not None and self.at_head and self._state.sweep_from() is not None:
             self._reading.cancel()
+
+    def follow(self, selection: Selection, sieve: GroupSieve) -> None:
+        """Reads something else from now on."""
+        self.selection, self._sieve = selection, sieve
+        self.interrupt()
 
     def interrupt(self) -> None:
         """Ends a wait at the head: the position, or what is selected, is another now.
@@ -125,7 +144,7 @@ class Feeder:
                 await self._wanted.wait()
 
     async def _read_on(self, *, wait: bool) -> None:
-        position, sieve, before = self._state.position, self.sieve, self._interrupts
+        position, sieve, before = self._state.position, self._sieve, self._interrupts
         page = await self._page(position, wait=wait)
         if page is None or before != self._interrupts:
             return
@@ -162,7 +181,7 @@ class Feeder:
         """Offers what passes of some batches behind a position: as spans, where no keys matter."""
         by_key = self._state.settings.ordering is Ordering.BY_KEY
         for batch in batches:
-            matches = self.sieve.matches(batch)
+            matches = self._sieve.matches(batch)
             if matches is None and not by_key:
                 self._state.offer_spans(((max(batch.first_sequence, position + 1), batch.last_sequence),))
             else:
@@ -184,7 +203,7 @@ class Feeder:
         return [(first + index, key) for index, key in zip(matches, keys, strict=True)]
 
     async def _sweep(self, after: int) -> None:
-        sieve, before = self.sieve, self._interrupts
+        sieve, before = self._sieve, self._interrupts
         page = await self._log.read(self.selection, after, max_bytes=PAGE_BYTES, deadline=0.0)
         await sieve.prepare(page.batches)
         sieve.take_failures()  # which were told when they were read first
@@ -197,19 +216,21 @@ class Feeder:
         events = [
             event
             for batch in page.batches
-            for event in self._keyed(batch, self.sieve.matches(batch), after, by_key=True)
+            for event in self._keyed(batch, self._sieve.matches(batch), after, by_key=True)
         ]
         self._state.sweep(events, page.through)
         self._stirred()
 
     async def _look_for_gap(self, position: int, page: Page) -> None:
         if self._gaps is None:
-            wanted = Subscribing((), earliest=self.fresh, from_sequence=None if self.fresh else position + 1)
+            wanted = Subscribing(
+                (), earliest=self._fresh, from_sequence=None if self._fresh else position + 1
+            )
             before, bounds = self._interrupts, await self._log.bounds(self.selection)
             if before != self._interrupts:
                 return
             self._gaps = Gaps(wanted, bounds)
-            self.fresh = False
+            self._fresh = False
         gaps = self._gaps
         if not gaps.possible(position, page.trimmed):
             return

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import wire
 from gateway.errors import GroupNotFound
-from gateway.frames import CaughtUp, DrainingFrame, Heartbeat, Opened, WarningFrame, WarningKind
+from gateway.frames import (
+    FRAME_BYTES,
+    RECONNECT_AFTER,
+    CaughtUp,
+    DrainingFrame,
+    Heartbeat,
+    Opened,
+    WarningFrame,
+    WarningKind,
+)
 from gateway.groups.values import Settlement, Verb
 from gateway.sifting import warning_of
 
@@ -28,12 +37,6 @@ if TYPE_CHECKING:
     from gateway.reader_guard import ReaderGuard
     from gateway.sieves import Failures, Sieve
 
-FRAME_BYTES: Final = 512 * 1024
-"""How large a frame of several entries becomes; a larger entry is a frame of its own."""
-TAKEN_AT_ONCE: Final = 10_000
-"""How many events a member takes before its frames are made."""
-RECONNECT_AFTER: Final = 1.0
-"""How long members of a stopping gateway are told to wait, in seconds."""
 _NANOS: Final = 1_000_000_000
 
 
@@ -134,7 +137,7 @@ class MemberStream:
             if loop.time() >= beat:
                 yield await self._heartbeat()
                 beat = loop.time() + interval
-            deliveries = state.take(self.id, self._runtime.now(), TAKEN_AT_ONCE)
+            deliveries = state.take(self.id, self._runtime.now())
             for delivery in deliveries:
                 async for frame in self._deliver(delivery):
                     yield frame

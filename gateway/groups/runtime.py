@@ -19,7 +19,8 @@ from gateway.groups.payloads import Payloads
 from gateway.groups.state import GroupState
 from gateway.groups.store import Write
 from gateway.groups.values import DeadLetter, Seeked, Stats
-from gateway.selection import EVERYTHING, Selection, is_topic_name, is_topic_pattern
+from gateway.selection import EVERYTHING
+from gateway.topic_choice import select
 from registry.errors import LimitExceeded, StorageFailed
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.groups.values import Changes, Dead, Definition, Progress, Settled, Settlement, Span
     from gateway.log import EventLog
     from gateway.reader_guard import ReaderGuard
+    from gateway.selection import Selection
     from gateway.sieves import Failures, Sieve
 
 SEQUENCES_NAMED: Final = 200_000
@@ -50,7 +52,6 @@ class GroupRuntime:
         definition: What it is.
         state: What it does.
         payloads: The bytes of its events.
-        selection: What it reads of the log.
     """
 
     def __init__(
@@ -80,9 +81,7 @@ class GroupRuntime:
         self.definition = definition
         self.state = GroupState(definition.settings, progress)
         self.payloads = Payloads(log)
-        self.selection = selection_of(definition)
         self._log = log
-        self._sieve = sieve
         self._redriven = redriven
         self._dirty = dirty
         self._flush = flush
@@ -97,17 +96,24 @@ class GroupRuntime:
             log,
             self.state,
             self.payloads,
+            _selection_of(definition),
+            sieve,
+            fresh=fresh,
             stirred=self.stir,
             lost=self._tell_lost,
             failed=self._tell_failed,
         )
-        self._feeder.selection, self._feeder.sieve, self._feeder.fresh = self.selection, sieve, fresh
         self._feeding: asyncio.Task[None] | None = None
         self._clock = time.time() - time.monotonic()
         self._closing = False
         self._deleted = False
 
     # Members.
+
+    @property
+    def selection(self) -> Selection:
+        """What it reads of the log."""
+        return self._feeder.selection
 
     @property
     def redriven_count(self) -> int:
@@ -196,16 +202,17 @@ class GroupRuntime:
         bounds = await self._log.bounds(self.selection)
         unread = await self._log.count(self.selection, state.position, bounds.head)
         oldest, since = await self._oldest()
+        retrying = state.retrying
         return Stats(
             position=state.position,
             head=bounds.head,
             members=tuple(state.members()),
             in_flight=state.in_flight,
-            retrying_count=len(state.retrying),
+            retrying_count=len(retrying),
             lag_events=state.pending + unread,
             lag=max(0.0, (time.time_ns() - since) / _NANOS) if oldest else 0.0,
             oldest=oldest,
-            retrying=tuple(state.retrying[:RETRYING_TOLD]),
+            retrying=tuple(retrying[:RETRYING_TOLD]),
             parked_count=state.parked_count,
             parked=tuple(item for item, _ in zip(state.parked, range(RETRYING_TOLD), strict=False)),
             stalled=state.stalled,
@@ -216,10 +223,7 @@ class GroupRuntime:
         """Goes on as a new definition says, which is stored already."""
         self.definition = definition
         self.state.settings = definition.settings
-        self.selection = selection_of(definition)
-        self._sieve = sieve
-        self._feeder.selection, self._feeder.sieve = self.selection, sieve
-        self._feeder.interrupt()
+        self._feeder.follow(_selection_of(definition), sieve)
         self.state.awake.update(self.state.member_ids)
         self.stir()
 
@@ -447,13 +451,8 @@ class GroupRuntime:
         return oldest or max(page.batches[0].first_sequence, after + 1), page.batches[0].append_time
 
 
-def selection_of(definition: Definition) -> Selection:
-    """Answers what a group reads of the log."""
-    return Selection(
-        frozenset(filter(is_topic_name, definition.topics)),
-        tuple(filter(is_topic_pattern, definition.topics)),
-        frozenset(definition.types),
-    )
+def _selection_of(definition: Definition) -> Selection:
+    return select(definition.topics, definition.types)
 
 
 def _moved(position: int) -> WarningFrame:

@@ -80,8 +80,6 @@ class Program:
         """
         checked = check_filter(message, text)
         header, bare, full = _sorted(conjuncts(checked.tree.expr))
-        self.reads_data = bool(full)
-        """Whether it reads ``event.data``: what it says then depends on the schema version."""
         self._header = _Header(message, checked, header)
         self._stages = [
             _Stage(kind, checked, parts)
