@@ -420,9 +420,9 @@ def data_of(event: bytes) -> bytes:
     return data
 
 
-def event_keys(events: Iterable[bytes]) -> list[str]:
-    """Answers the key of each event, empty where it has none."""
-    return [_Event.FromString(event).key.decode() for event in events]
+def event_keys(entry: bytes) -> list[bytes]:
+    """Answers the key of each event of a finished entry, empty where it has none."""
+    return list(map(_key, _KeyedBatch.FromString(batch_of(entry)).events))
 
 
 def find_key(entry: bytes, key: str) -> list[int]:

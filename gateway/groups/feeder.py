@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -19,7 +20,7 @@ from gateway.groups.values import Ordering
 from registry.errors import TidegateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from gateway.groups.payloads import Payloads
     from gateway.groups.sieving import GroupSieve
@@ -185,22 +186,23 @@ class Feeder:
             if matches is None and not by_key:
                 self._state.offer_spans(((max(batch.first_sequence, position + 1), batch.last_sequence),))
             else:
-                self._state.offer(self._keyed(batch, matches, position, by_key=by_key))
+                self._state.offer(list(self._keyed(batch, matches, position, by_key=by_key)))
 
     def _keyed(
         self, batch: StoredBatch, matches: Sequence[int] | None, position: int, *, by_key: bool
-    ) -> list[tuple[int, str]]:
+    ) -> Iterable[tuple[int, str]]:
+        """Answers the sequences and keys of what passes of a batch behind a position."""
         first = batch.first_sequence
         begin = max(0, position + 1 - first)
         if matches is None:
             matches = range(begin, batch.count)
         elif begin:
             matches = [index for index in matches if index >= begin]
+        sequences = map(first.__add__, matches)
         if not by_key:
-            return [(first + index, "") for index in matches]
-        events = self._payloads.split(batch).events
-        keys = wire.event_keys([events[index] for index in matches])
-        return [(first + index, key) for index, key in zip(matches, keys, strict=True)]
+            return zip(sequences, repeat(""))
+        keys = wire.event_keys(batch.entry)
+        return zip(sequences, map(bytes.decode, map(keys.__getitem__, matches)), strict=True)
 
     async def _sweep(self, after: int) -> None:
         sieve, before = self._sieve, self._interrupts
@@ -213,12 +215,8 @@ class Feeder:
         if gap is not None:
             self._tell_gap(gap)
         self._payloads.keep(page.batches)
-        events = [
-            event
-            for batch in page.batches
-            for event in self._keyed(batch, self._sieve.matches(batch), after, by_key=True)
-        ]
-        self._state.sweep(events, page.through)
+        keyed = (self._keyed(batch, self._sieve.matches(batch), after, by_key=True) for batch in page.batches)
+        self._state.sweep(chain.from_iterable(keyed), page.through)
         self._stirred()
 
     async def _look_for_gap(self, position: int, page: Page) -> None:
