@@ -1,7 +1,7 @@
 """The bytes of a group's events: found by sequence, in memory or in the log, and made frames.
 
-What the group reads from the log stays here for a while, up to ``KEPT_BYTES``; what is asked for later is
-read again. Imports nothing of gRPC or of the generated stubs.
+What the group reads from the log stays here until it is settled, up to ``KEPT_BYTES``; what is asked for
+later is read again. Imports nothing of gRPC or of the generated stubs.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from gateway import wire
 from gateway.selection import EVERYTHING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from gateway.groups.values import Span
     from gateway.log import EventLog, StoredBatch
     from gateway.selection import Selection
 
 KEPT_BYTES: Final = 64 * 1024 * 1024
-"""How many bytes of batches a group keeps."""
+"""How many bytes of batches a group keeps at most."""
+KEPT_ANYHOW: Final = 4 * 1024 * 1024
+"""How many it may keep without a look at what of them is settled."""
 READ_BYTES: Final = 256 * 1024
 """How much is read at once of what is not kept any more."""
 PORTION_BYTES: Final = 1024 * 1024
@@ -47,15 +49,18 @@ class Portion(NamedTuple):
 class Payloads:
     """The batches that a group has read lately, by sequence."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, settled_through: Callable[[], int]) -> None:
+        """Reads from a log; ``settled_through`` tells up to which position nobody will ask for events."""
         self._log = log
+        self._settled_through = settled_through
         self._batches: OrderedDict[int, StoredBatch] = OrderedDict()
         self._firsts: list[int] = []
         self._bytes = 0
+        self._enough = KEPT_ANYHOW
         self._split: OrderedDict[int, wire.OpenEntry] = OrderedDict()
 
     def keep(self, batches: Sequence[StoredBatch]) -> None:
-        """Keeps batches, and lets go of those that were not asked for the longest."""
+        """Keeps batches; lets go of settled ones, then of those that were not asked for the longest."""
         for batch in batches:
             if batch.first_sequence in self._batches:
                 self._batches.move_to_end(batch.first_sequence)
@@ -66,17 +71,32 @@ class Payloads:
             else:
                 self._firsts.append(batch.first_sequence)
             self._bytes += len(batch.entry)
+        if self._bytes > self._enough:
+            self._let_go()
+            self._enough = min(KEPT_BYTES, max(KEPT_ANYHOW, 2 * self._bytes))
+
+    def _let_go(self) -> None:
+        through = self._settled_through()
+        settled = bisect_right(self._firsts, through)
+        if settled and self._batches[self._firsts[settled - 1]].last_sequence > through:
+            settled -= 1
+        for first in self._firsts[:settled]:
+            self._forget(self._batches.pop(first))
+        del self._firsts[:settled]
         while self._bytes > KEPT_BYTES and len(self._batches) > 1:
             first, batch = self._batches.popitem(last=False)
             del self._firsts[bisect_left(self._firsts, first)]
-            self._bytes -= len(batch.entry)
-            self._split.pop(first, None)
+            self._forget(batch)
+
+    def _forget(self, batch: StoredBatch) -> None:
+        self._bytes -= len(batch.entry)
+        self._split.pop(batch.first_sequence, None)
 
     def clear(self) -> None:
         """Lets go of all of them."""
         self._batches.clear()
         self._split.clear()
-        self._firsts, self._bytes = [], 0
+        self._firsts, self._bytes, self._enough = [], 0, KEPT_ANYHOW
 
     def split(self, batch: StoredBatch) -> wire.OpenEntry:
         """Answers a batch taken apart."""

@@ -80,7 +80,7 @@ class GroupRuntime:
         """
         self.definition = definition
         self.state = GroupState(definition.settings, progress)
-        self.payloads = Payloads(log)
+        self.payloads = Payloads(log, lambda: self.state.settled_through)
         self._log = log
         self._redriven = redriven
         self._dirty = dirty

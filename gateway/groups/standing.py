@@ -84,6 +84,11 @@ class Standing:
         """The first sequence that is not settled, parked keys left out; 0 if all are."""
         return self._unsettled.oldest
 
+    @property
+    def settled_through(self) -> int:
+        """Up to which position all events are settled, those of parked keys left out."""
+        return (self.oldest or self.position + 1) - 1
+
     def holds(self, sequence: int) -> bool:
         """Tells whether an event that failed, or was redriven, is not settled."""
         return self._unsettled.find(sequence) is not None
