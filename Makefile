@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STUBS  := clients/python
+SPREAD := --numprocesses auto --dist worksteal   # over all processors; ARGS="-n 0" runs in one process
 PROTOS := $(sort $(wildcard proto/tidegate/v1/*.proto))
 
 # The oldest protoc whose output all supported runtimes accept.
@@ -26,11 +27,11 @@ install: $(VENV)/.installed ## Make .venv and install Tidegate and its developme
 
 .PHONY: test
 test: $(VENV)/.installed ## Run the tests
-	$(BIN)/pytest -m 'not slow' $(ARGS)
+	$(BIN)/pytest $(SPREAD) -m 'not slow' $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(VENV)/.installed ## Run the proofs at length: crash, soak, fuzz
-	TIDEGATE_TEST_PROFILE=long $(BIN)/pytest --timeout 3600 $(ARGS)
+	TIDEGATE_TEST_PROFILE=long $(BIN)/pytest $(SPREAD) --timeout 3600 $(ARGS)
 
 .PHONY: conformance
 conformance: $(VENV)/.installed ## Hold the compatibility rules to Buf's own cases (SUITE names their folder)
@@ -50,7 +51,7 @@ docs: $(VENV)/.installed ## Write again what commands and rules contribute to do
 
 .PHONY: test-lowest
 test-lowest: .venv-lowest/.installed ## Run the tests with the oldest releases that pyproject.toml allows
-	.venv-lowest/bin/pytest -m 'not slow' $(ARGS)
+	.venv-lowest/bin/pytest $(SPREAD) -m 'not slow' $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed ## Lint, types, import directions, contract, generated stubs
