@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway import wire
+from gateway.entries import pick
 
 if TYPE_CHECKING:
     from gateway.log import StoredBatch
@@ -16,5 +16,6 @@ def part(batch: StoredBatch, first: int, last: int) -> StoredBatch:
     count = last - first + 1
     if count == batch.count:
         return batch
-    entry = wire.cut(batch.entry, first - batch.first_sequence, count)
+    begin = first - batch.first_sequence
+    entry = pick(batch.entry, range(begin, begin + count))
     return batch._replace(first_sequence=first, count=count, entry=entry)

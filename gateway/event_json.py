@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from google.protobuf.message_factory import GetMessageClass
 from tidegate.v1 import event_pb2
 
-from gateway.wire import batch_of
+from gateway.entries import batch_of
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool

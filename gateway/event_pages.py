@@ -12,7 +12,7 @@ from contextlib import closing, nullcontext
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway import wire
+from gateway.entries import find_key, pick
 from gateway.paging import PAGE_BYTES
 from gateway.reader_guard import ReaderGuard
 from gateway.reading import MAX_EVENTS, EventPage, Place, make_token, read_token
@@ -57,7 +57,7 @@ class PlainSieve:
         """Answers the events as they are stored, in the order of ``indexes``: rising or falling."""
         if indexes is None or indexes == range(batch.count):
             return batch.entry
-        return wire.pick(batch.entry, indexes)
+        return pick(batch.entry, indexes)
 
     def take_failures(self) -> None:
         """Answers that nothing failed."""
@@ -241,7 +241,7 @@ class _Page:
         self._looked += max(0, end - begin)
         indexes: Sequence[int] = range(begin, end)
         if indexes and key is not None:
-            indexes = [index for index in wire.find_key(batch.entry, key) if begin <= index < end]
+            indexes = [index for index in find_key(batch.entry, key) if begin <= index < end]
         if indexes and (matching := self._sieve.matches(batch)) is not None:
             chosen = frozenset(matching)
             indexes = [index for index in indexes if index in chosen]

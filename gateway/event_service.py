@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from tidegate.v1 import event_service_pb2 as pb
 
-from gateway import wire
 from gateway.acknowledgement_messages import encode_settled, read_acknowledging
+from gateway.entries import result_entry
 from gateway.errors import Draining
 from gateway.frames import DrainingFrame
 from gateway.publish_stream import Outcome, PublishStream
@@ -138,7 +138,7 @@ def _responses(outcomes: Iterable[Outcome]) -> Iterator[bytes]:
     results: list[bytes] = []
     size = 0
     for outcome in outcomes:
-        result = wire.result_entry(_result(outcome).SerializeToString())
+        result = result_entry(_result(outcome).SerializeToString())
         if results and size + len(result) > RESPONSE_BYTES:
             yield b"".join(results)
             results, size = [], 0

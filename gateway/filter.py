@@ -10,7 +10,7 @@ from collections import OrderedDict
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from gateway import wire
+from gateway.entries import batch_of
 from gateway.turns import in_turns
 from registry.filters.expression import BadFilter
 from registry.filters.program import Batch, Outcome
@@ -125,7 +125,7 @@ def _opened(batch: StoredBatch) -> Batch:
         batch.first_sequence,
         batch.count,
         batch.append_time,
-        wire.batch_of(batch.entry),
+        batch_of(batch.entry),
     )
 
 

@@ -8,12 +8,12 @@ from tidegate.v1 import dead_letter_pb2, event_pb2, group_pb2
 from tidegate.v1 import event_service_pb2 as events
 from tidegate.v1 import group_service_pb2 as pb
 
+from gateway.entries import batch_of
 from gateway.group_settings import read_settings, settings_message
 from gateway.groups.dead_letters import Choice, last_reason
 from gateway.groups.definitions import Asked
 from gateway.groups.positions import Start
 from gateway.subscription_messages import nanoseconds
-from gateway.wire import batch_of
 from registry.errors import InvalidRequest
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import xxhash
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from gateway.wire import KeyedEvents
+    from gateway.entries import KeyedEvents
 
 PARTS: Final = 4096
 """Into how many parts the hashes are divided. Two of a key lie in the same part, whatever the topic."""

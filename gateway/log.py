@@ -49,7 +49,7 @@ class StoredBatch(NamedTuple):
         schema_version: The version that it was checked against.
         append_time: When it was appended: nanoseconds since the epoch, never falling.
         ordinal: The number of batches in the log before it, trimmed ones included, plus 1.
-        entry: Its finished entry of a delivered frame, as ``gateway.wire.seal`` makes it.
+        entry: Its finished entry of a delivered frame, as ``gateway.entries.Sealer`` makes it.
     """
 
     first_sequence: int

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from google.protobuf import json_format
 from google.protobuf.message_factory import GetMessageClass
 
-from gateway import wire
+from gateway.entries import data_of, replace_data
 from gateway.mask import Mask
 from gateway.plain_text import check_all_text, may_hold_other
 
@@ -82,15 +82,15 @@ class Projector:
 
     def _projected(self, event: bytes) -> Projected:
         try:
-            data = self._changed(wire.data_of(event))
+            data = self._changed(data_of(event))
         except Exception as error:  # noqa: BLE001 - JSON's writer raises all sorts of things at hostile data
-            return Projected(wire.replace_data(event, None), f"it can't be written as JSON: {_told(error)}")
+            return Projected(replace_data(event, None), f"it can't be written as JSON: {_told(error)}")
         if len(data) > DATA_BYTES:
             return Projected(
-                wire.replace_data(event, None),
+                replace_data(event, None),
                 f"it would have {len(data):,} bytes; at most {DATA_BYTES:,} can be delivered",
             )
-        return Projected(wire.replace_data(event, data))
+        return Projected(replace_data(event, data))
 
     def _changed(self, data: bytes) -> bytes:
         message: Any = self._data.FromString(data)

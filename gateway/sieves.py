@@ -10,7 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakValueDictionary
 
-from gateway import wire
+from gateway.entries import OpenEntry, pick
 from gateway.filter import Filter, Results
 from gateway.projection import Projection, Wish
 from gateway.turns import in_turns
@@ -190,8 +190,8 @@ class Sieve:
         """
         projector = self._projector(batch)
         if projector is None:
-            return batch.entry if indexes is None else wire.pick(batch.entry, indexes)
-        opened = wire.OpenEntry(batch.entry)
+            return batch.entry if indexes is None else pick(batch.entry, indexes)
+        opened = OpenEntry(batch.entry)
         indexes = range(batch.count) if indexes is None else indexes
         projected = _at_once(projector, opened, indexes)
         self._note(_withheld(batch, indexes, projected))
@@ -226,7 +226,7 @@ class Sieve:
         """
         projector = self._projector(batch)
         if projector is None or self._projection is None:
-            yield Piece(wire.pick(batch.entry, indexes), batch.last_sequence)
+            yield Piece(pick(batch.entry, indexes), batch.last_sequence)
             return
         parts = _Parts((), batch, indexes, projector, Results())
         async for piece in parts.pieces(self._projection.working):
@@ -264,7 +264,7 @@ class Sieve:
         key = self._key(batch)
         entry: bytes | None = self._results.get(*key)
         if entry is None:
-            entry = wire.pick(batch.entry, passed)
+            entry = pick(batch.entry, passed)
             self._results.keep(entry, len(entry), *key)
         return entry
 
@@ -289,7 +289,7 @@ class _Parts:
         self._indexes: Sequence[int] = range(batch.count) if passed is None else passed
         self._projector = projector
         self._results = results
-        self._opened: wire.OpenEntry | None = None
+        self._opened: OpenEntry | None = None
 
     async def pieces(self, working: asyncio.Lock) -> AsyncIterator[Piece]:
         """Answers the pieces; whoever computes some holds the lock meanwhile, so that others find them."""
@@ -309,7 +309,7 @@ class _Parts:
 
     async def _make(self, begin: int) -> tuple[int, list[Piece]]:
         """Projects a part, and answers where the next one begins, and the pieces."""
-        self._opened = self._opened or wire.OpenEntry(self._batch.entry)
+        self._opened = self._opened or OpenEntry(self._batch.entry)
         end, size = begin, 0
         while end < len(self._indexes) and (end == begin or size < PIECE_BYTES):
             size += len(self._opened.events[self._indexes[end]])
@@ -321,7 +321,7 @@ class _Parts:
 
     def _cut(
         self,
-        opened: wire.OpenEntry,
+        opened: OpenEntry,
         indexes: Sequence[int],
         projected: Sequence[Projected],
         *,
@@ -350,7 +350,7 @@ def _fitting(projected: Sequence[Projected], begin: int) -> int:
     return end
 
 
-def _at_once(projector: Projector, opened: wire.OpenEntry, indexes: Iterable[int]) -> list[Projected]:
+def _at_once(projector: Projector, opened: OpenEntry, indexes: Iterable[int]) -> list[Projected]:
     work = projector.project([opened.events[index] for index in indexes])
     while True:
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway import wire
+from gateway.entries import batches_frame
 from gateway.frames import WarningFrame, WarningKind
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ class Sifting:
         for batch in batches:
             async for piece in self._sieve.pieces(batch):
                 if entries and size + len(piece.entry) > self._frame_bytes:
-                    yield Sifted(wire.batches_frame(entries), through, append_time)
+                    yield Sifted(batches_frame(entries), through, append_time)
                     entries, size = [], 0
                 entries.append(piece.entry)
                 size += len(piece.entry)
                 through, append_time = piece.through, batch.append_time
         if entries:
-            yield Sifted(wire.batches_frame(entries), through, append_time)
+            yield Sifted(batches_frame(entries), through, append_time)
 
     def warnings(self, now: float, *, last: bool = False) -> Iterator[WarningFrame]:
         """Answers what there is to warn of at this time; with ``last`` all that there is."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from gateway.entries import append_time_of
 from gateway.groups.store import Kept, Write
 from gateway.groups.values import Progress
 from gateway.log import StoredBatch, StoredKind
@@ -25,7 +26,6 @@ from gateway.sqlite_group_rows import (
 )
 from gateway.sqlite_group_saving import as_changes, number, remove_letters, save
 from gateway.sqlite_group_tables import prepare_tables, sweep
-from gateway.wire import append_time_of
 from registry.errors import TidegateError
 from registry.sqlite_access import SqliteAccess
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable
 
+    from gateway.entries import KeyedEvents
     from gateway.sqlite_key_tables import IndexedTopic, Statement
-    from gateway.wire import KeyedEvents
 
 RECENT_RECORDS: Final = 65_536
 """How many records are in memory before they are written as a run; as many events are read on opening."""

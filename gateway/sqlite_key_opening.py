@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway import wire
+from gateway.entries import Sealer, envelope_size, keyed_events
 from gateway.sqlite_reader import Reader, Wanted
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
+    from gateway.entries import KeyedEvents
     from gateway.log import StoredBatch
     from gateway.sqlite_key_index import KeyIndex
     from gateway.sqlite_key_tables import IndexedTopic
     from gateway.sqlite_ledger import KindName, Ledger
-    from gateway.wire import KeyedEvents
 
 PAGE_BYTES: Final = 256 * 1024
 """How many bytes of stored batches are indexed at once."""
@@ -51,13 +51,13 @@ def read_unindexed(
 
 def keyed(batches: Iterable[StoredBatch]) -> list[tuple[int, KeyedEvents, int]]:
     """Answers first sequence, events and envelope of stored batches, as the index takes them."""
-    sealers: dict[KindName, wire.Sealer] = {}
+    sealers: dict[KindName, Sealer] = {}
     found = []
     for batch in batches:
         name = (batch.topic, batch.type, batch.schema_version)
         sealer = sealers.get(name)
         if sealer is None:
-            sealer = sealers[name] = wire.Sealer(*name)
+            sealer = sealers[name] = Sealer(*name)
         data = sealer.unseal(batch.entry, batch.first_sequence, batch.append_time)
-        found.append((batch.first_sequence, wire.keyed_events(data), wire.envelope_size(len(batch.entry))))
+        found.append((batch.first_sequence, keyed_events(data), envelope_size(len(batch.entry))))
     return found

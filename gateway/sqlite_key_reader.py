@@ -14,12 +14,11 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway import wire
+from gateway.entries import Sealer, envelope_size, keys_of
 from gateway.key_places import find_records, key_hash, part_of
 from gateway.log import KeyPage, StoredBatch
 from gateway.sqlite_file import META
 from gateway.sqlite_reader import BYTES, FIRST, KIND, ORDINAL, TIME
-from gateway.wire import Sealer
 
 if TYPE_CHECKING:
     import sqlite3
@@ -216,7 +215,7 @@ def load_events(
 
 
 def _keys(pieces: Sequence[_Piece]) -> list[bytes]:
-    return wire.keys_of([piece.event for piece in pieces])
+    return keys_of([piece.event for piece in pieces])
 
 
 def last_sequence(connection: sqlite3.Connection, index: KeyIndex, topic: int, key: bytes) -> int:
@@ -278,7 +277,7 @@ def _cut(joined: bytes, spans: Sequence[_Span]) -> Iterator[_Piece]:
         if meta[FIRST] != first.first_sequence:
             continue
         behind = at + META.size + first.head
-        head = joined[at + META.size + wire.envelope_size(meta[BYTES]) : behind] if first.head else b""
+        head = joined[at + META.size + envelope_size(meta[BYTES]) : behind] if first.head else b""
         for place in places:
             begin = behind + place.offset - offset
             yield _Piece(meta, place, head, joined[begin : begin + place.size])

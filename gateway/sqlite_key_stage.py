@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway import wire
+from gateway.entries import envelope_size, keyed_events
 from gateway.errors import KeysNotIndexed, UnexpectedSequence
 from gateway.sqlite_key_reader import last_sequence
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from gateway.entries import KeyedEvents
     from gateway.log import Append, NewBatch, StoredBatch
     from gateway.sqlite_key_index import KeyIndex
-    from gateway.wire import KeyedEvents
 
 
 class KeyStage:
@@ -36,9 +36,7 @@ class KeyStage:
         topics = self._index.topics
         for batch, placed in zip(batches, stored, strict=True):
             if batch.topic in topics:
-                self._taken.append(
-                    (placed, wire.keyed_events(batch.data), wire.envelope_size(len(placed.entry)))
-                )
+                self._taken.append((placed, keyed_events(batch.data), envelope_size(len(placed.entry))))
 
     def check(self, append: Append, connection: sqlite3.Connection) -> None:
         """Refuses an append whose expectation of a key doesn't hold.

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from gateway.entries import Sealer
 from gateway.errors import UnexpectedSequence
 from gateway.log import Placed, StoredBatch, TopicBounds
 from gateway.sqlite_file import META
-from gateway.wire import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

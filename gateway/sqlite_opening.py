@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from gateway.entries import Sealer
 from gateway.errors import CannotOpenLog
 from gateway.sqlite_file import META, LogFile
 from gateway.sqlite_key_index import KeyIndex
@@ -15,7 +16,6 @@ from gateway.sqlite_key_opening import load_recent
 from gateway.sqlite_ledger import Kind, Ledger
 from gateway.sqlite_reader import BATCHES, COUNT, EVENTS, FIRST, ORDINAL, SIZE, TIME
 from gateway.sqlite_requests import RequestWindow
-from gateway.wire import Sealer
 
 if TYPE_CHECKING:
     from typing import Any

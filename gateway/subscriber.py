@@ -13,8 +13,8 @@ from contextlib import aclosing, closing, nullcontext
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from gateway import wire
 from gateway.cutting import part
+from gateway.entries import batches_frame
 from gateway.errors import EventsRemoved, SequenceOutOfRange, TopicNotFound
 from gateway.frames import (
     FRAME_BYTES,
@@ -310,7 +310,7 @@ class Subscription:
             begin += len(run)
             self._position = run[-1].last_sequence
             self._current_until = max(self._current_until, run[-1].append_time)
-            yield wire.batches_frame([batch.entry for batch in run])
+            yield batches_frame([batch.entry for batch in run])
 
     def _pass(self, page: Page) -> None:
         """Moves the cursor to the end of the page, past what the selection left out."""

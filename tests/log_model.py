@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import strategies as st
 
+from gateway.entries import Sealer
 from gateway.errors import UnexpectedSequence
 from gateway.log import Append, EventLog, NewBatch, Page, RequestKey, StoredBatch, TopicBounds
 from gateway.selection import EVERYTHING, Selection
 from gateway.sqlite_log import SqliteLog
-from gateway.wire import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.entries import Sealer
 from gateway.groups.store import Kept, Write
 from gateway.groups.values import (
     Attempt,
@@ -35,7 +36,6 @@ from gateway.groups.values import (
 from gateway.log import StoredKind
 from gateway.sqlite_file import LogFile
 from gateway.sqlite_group_store import SqliteGroupStore
-from gateway.wire import Sealer
 from registry.errors import StorageFull
 
 if TYPE_CHECKING:

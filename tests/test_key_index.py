@@ -23,8 +23,8 @@ from gateway import (
     sqlite_key_reader,
     sqlite_key_tables,
     sqlite_key_upkeep,
-    wire,
 )
+from gateway.entries import keyed_events, keys_of
 from gateway.errors import KeysNotIndexed
 from gateway.log import Append, NewBatch
 from gateway.sqlite_log import SqliteLog
@@ -138,16 +138,16 @@ def test_events_are_found_where_they_stand(events: list[tuple[str, int]]) -> Non
     """Each event's bytes are where the index says, of whatever size it is."""
     for key, size in events:
         batch = keyed("a", *[key for key, _ in events], source="s", size=size)
-        found = wire.keyed_events(batch.data)
+        found = keyed_events(batch.data)
         fields = [
             batch.data[found.begin + end - size : found.begin + end]
             for end, size in zip(found.ends, found.sizes, strict=True)
         ]
-        assert wire.keys_of(fields) == found.keys
+        assert keys_of(fields) == found.keys
         assert found.keys == [key.encode() for key, _ in events]
         assert (found.begin + found.ends[-1], found.has_source) == (len(batch.data), True)
     with pytest.raises(ValueError, match="not canonical"):
-        wire.keyed_events(batch.data + b"\x12\x01T")
+        keyed_events(batch.data + b"\x12\x01T")
 
 
 async def test_a_file_without_the_index_is_opened_and_gets_one(

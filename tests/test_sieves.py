@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tidegate.v1 import event_service_pb2 as pb
 
-from gateway import wire
+from gateway.entries import Sealer, batches_frame
 from gateway.log import StoredBatch
 from gateway.sieve_request import SieveRequest
 from gateway.sieves import Holder
@@ -33,13 +33,13 @@ async def make(shop: Shop, **fields: Any) -> Sieve:
 def stored(*amounts: int, first: int = 100, event_type: str = PLACED) -> StoredBatch:
     """A batch that is in no log."""
     data = batch(ORDERS, *[order("o", amount) for amount in amounts]).SerializeToString()
-    entry = wire.Sealer(ORDERS, event_type, 1).seal(data, first, 5)
+    entry = Sealer(ORDERS, event_type, 1).seal(data, first, 5)
     return StoredBatch(first, len(amounts), ORDERS, event_type, 1, 5, 1, entry)
 
 
 def shown(entry: bytes) -> list[tuple[int, bytes]]:
     """The sequences and data of an entry."""
-    frame = pb.SubscribeResponse.FromString(wire.batches_frame([entry]))
+    frame = pb.SubscribeResponse.FromString(batches_frame([entry]))
     return [(event.sequence, event.data) for event in events_of(frame)]
 
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tidegate.v1 import event_pb2
 
-from gateway.wire import Sealer
+from gateway.entries import Sealer
 from registry.checking.trial import Trial
 from registry.checking.validator import BatchValidator
 from registry.errors import InvalidEvents

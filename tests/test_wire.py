@@ -1,4 +1,4 @@
-"""The bytes of the contract: twins, sealed entries, cuts."""
+"""The bytes of the contract: twins, sealed entries, parts of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tidegate.v1 import event_pb2, event_service_pb2
 
-from gateway import wire
+from gateway import entries, wire
 from registry.errors import InvalidEvents, InvalidRequest
 
 _TEXT = st.text(max_size=20)
@@ -34,10 +34,10 @@ _TIME = st.integers(0, 2**62)
 @pytest.mark.parametrize(
     ("twin", "original"),
     [
-        (wire._PublishRequest, event_service_pb2.PublishRequest),
-        (wire._PublishRequest, event_service_pb2.PublishStreamRequest),
-        (wire._EventBatch, event_pb2.EventBatch),
-        (wire._Event, event_pb2.Event),
+        (wire.PublishRequestTwin, event_service_pb2.PublishRequest),
+        (wire.PublishRequestTwin, event_service_pb2.PublishStreamRequest),
+        (wire.EventBatchTwin, event_pb2.EventBatch),
+        (wire.EventTwin, event_pb2.Event),
     ],
 )
 def test_twins_have_the_fields_of_the_contract(twin: type, original: type) -> None:
@@ -67,8 +67,8 @@ def test_the_trailer_wins_over_whatever_the_publisher_wrote(
 ) -> None:
     """A sealed batch reads as the gateway's topic, type, version, sequence and time, with the same events."""
     batch.append_time.FromNanoseconds(12_345)
-    entry = wire.Sealer(topic, kind, version).seal(batch.SerializeToString(), sequence, time)
-    response = event_service_pb2.SubscribeResponse.FromString(wire.batches_frame([entry, entry]))
+    entry = entries.Sealer(topic, kind, version).seal(batch.SerializeToString(), sequence, time)
+    response = event_service_pb2.SubscribeResponse.FromString(entries.batches_frame([entry, entry]))
     assert len(response.batches.batches) == 2
     sealed = response.batches.batches[1]
     assert (sealed.topic, sealed.type, sealed.schema_version) == (topic, kind, version)
@@ -84,9 +84,9 @@ def test_a_cut_keeps_just_the_events_asked_for(
     """A cut entry has the chosen run of events under their own sequences and is otherwise the same."""
     skip = data.draw(st.integers(0, len(batch.events) - 1))
     keep = data.draw(st.integers(1, len(batch.events) - skip))
-    entry = wire.Sealer("a.b", "c.D", 3).seal(batch.SerializeToString(), sequence, time)
-    part = wire.cut(entry, skip, keep)
-    response = event_service_pb2.SubscribeResponse.FromString(wire.batches_frame([part]))
+    entry = entries.Sealer("a.b", "c.D", 3).seal(batch.SerializeToString(), sequence, time)
+    part = entries.pick(entry, range(skip, skip + keep))
+    response = event_service_pb2.SubscribeResponse.FromString(entries.batches_frame([part]))
     (found,) = response.batches.batches
     assert list(found.events) == list(batch.events)[skip : skip + keep]
     assert (found.topic, found.type, found.schema_version, found.source) == ("a.b", "c.D", 3, batch.source)
@@ -102,11 +102,11 @@ def test_events_picked_again_and_again_keep_their_sequences(
     In any order; with offsets only where there are gaps; and otherwise it says what the whole batch did.
     """
     wanted = [(sequence + index, event) for index, event in enumerate(batch.events)]
-    entry = wire.Sealer("a.b", "c.D", 3).seal(batch.SerializeToString(), sequence, time)
+    entry = entries.Sealer("a.b", "c.D", 3).seal(batch.SerializeToString(), sequence, time)
     for _ in range(data.draw(st.integers(1, 3))):
         indexes = data.draw(st.lists(st.integers(0, len(wanted) - 1), min_size=1, max_size=8, unique=True))
-        entry, wanted = wire.pick(entry, indexes), [wanted[index] for index in indexes]
-    response = event_service_pb2.SubscribeResponse.FromString(wire.batches_frame([entry]))
+        entry, wanted = entries.pick(entry, indexes), [wanted[index] for index in indexes]
+    response = event_service_pb2.SubscribeResponse.FromString(entries.batches_frame([entry]))
     (found,) = response.batches.batches
     offsets = found.offsets or range(len(found.events))
     assert [
@@ -121,7 +121,7 @@ def test_events_picked_again_and_again_keep_their_sequences(
 def test_other_data_leaves_the_rest_of_an_event_as_it_is(event: event_pb2.Event, data: bytes | None) -> None:
     """An event whose data is replaced, or taken, is otherwise the same; data of length 0 is there."""
     event.time.SetInParent()
-    found = event_pb2.Event.FromString(wire.replace_data(event.SerializeToString(), data))
+    found = event_pb2.Event.FromString(entries.replace_data(event.SerializeToString(), data))
     event.ClearField("data")
     if data is not None:
         event.data = data
@@ -184,10 +184,10 @@ def test_expected_positions_must_be_whole_and_single() -> None:
 @given(_BATCH, st.data())
 def test_picked_events_say_where_they_stood(batch: event_pb2.EventBatch, data: st.DataObject) -> None:
     """Any events of an entry, in any order, keep their sequences, and nothing else of the batch changes."""
-    entry = wire.Sealer("t", "T", 3).seal(batch.SerializeToString(), 70, 5)
+    entry = entries.Sealer("t", "T", 3).seal(batch.SerializeToString(), 70, 5)
     indexes = data.draw(st.lists(st.integers(0, len(batch.events) - 1), min_size=1, unique=True))
     whole = event_service_pb2.ReadEventsResponse.FromString(entry).batches[0]
-    (picked,) = event_service_pb2.ReadEventsResponse.FromString(wire.pick(entry, indexes)).batches
+    (picked,) = event_service_pb2.ReadEventsResponse.FromString(entries.pick(entry, indexes)).batches
     places = picked.offsets or range(len(picked.events))
     assert [picked.first_sequence + place for place in places] == [70 + index for index in indexes]
     assert list(picked.events) == [whole.events[index] for index in indexes]
@@ -202,5 +202,5 @@ def test_events_of_a_key_are_found(batch: event_pb2.EventBatch, data: st.DataObj
     """The events of a key are those that have it, whatever else they hold; an empty key means none."""
     key = data.draw(st.sampled_from([event.key for event in batch.events]) | _TEXT)
     batch.events.add(id=f"\x12{key}", data=b"\x12" + bytes([len(key.encode())]) + key.encode())
-    entry = wire.Sealer("t", "T", 3).seal(batch.SerializeToString(), 70, 5)
-    assert wire.find_key(entry, key) == [i for i, event in enumerate(batch.events) if event.key == key]
+    entry = entries.Sealer("t", "T", 3).seal(batch.SerializeToString(), 70, 5)
+    assert entries.find_key(entry, key) == [i for i, event in enumerate(batch.events) if event.key == key]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from gateway import wire
+from gateway.entries import event_keys
 from gateway.frames import Gap, Subscribing
 from gateway.gaps import Gaps
 from gateway.groups.values import Ordering
@@ -201,7 +201,7 @@ class Feeder:
         sequences = map(first.__add__, matches)
         if not by_key:
             return zip(sequences, repeat(""))
-        keys = wire.event_keys(batch.entry)
+        keys = event_keys(batch.entry)
         return zip(sequences, map(bytes.decode, map(keys.__getitem__, matches)), strict=True)
 
     async def _sweep(self, after: int) -> None:

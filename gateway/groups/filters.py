@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.entries import append_time_of
 from gateway.errors import InvalidFilter
 from gateway.log import StoredBatch
 from gateway.sieve_request import SieveRequest
 from gateway.sieves import Holder
-from gateway.wire import append_time_of
 from registry.errors import InvalidRequest
 
 if TYPE_CHECKING:

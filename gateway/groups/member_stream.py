@@ -12,7 +12,7 @@ from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from gateway import wire
+from gateway.entries import leased_frame
 from gateway.errors import GroupNotFound
 from gateway.frames import (
     FRAME_BYTES,
@@ -177,12 +177,12 @@ class MemberStream:
         size = 0
         async for entry in self._entries(pieces):
             if entries and size + len(entry) > FRAME_BYTES:
-                yield wire.leased_frame(entries, delivery.epoch, delivery.attempt)
+                yield leased_frame(entries, delivery.epoch, delivery.attempt)
                 entries, size = [], 0
             entries.append(entry)
             size += len(entry)
         if entries:
-            yield wire.leased_frame(entries, delivery.epoch, delivery.attempt)
+            yield leased_frame(entries, delivery.epoch, delivery.attempt)
 
     async def _entries(self, pieces: Sequence[Piece]) -> AsyncGenerator[bytes, None]:
         """Answers the finished entries of some events, in the form that the member asked for."""

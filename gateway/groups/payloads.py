@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway import wire
+from gateway.entries import OpenEntry
 from gateway.selection import EVERYTHING
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Payloads:
         self._firsts: list[int] = []
         self._bytes = 0
         self._enough = KEPT_ANYHOW
-        self._split: OrderedDict[int, wire.OpenEntry] = OrderedDict()
+        self._split: OrderedDict[int, OpenEntry] = OrderedDict()
 
     def keep(self, batches: Sequence[StoredBatch]) -> None:
         """Keeps batches; lets go of settled ones, then of those that were not asked for the longest."""
@@ -98,11 +98,11 @@ class Payloads:
         self._split.clear()
         self._firsts, self._bytes, self._enough = [], 0, KEPT_ANYHOW
 
-    def split(self, batch: StoredBatch) -> wire.OpenEntry:
+    def split(self, batch: StoredBatch) -> OpenEntry:
         """Answers a batch taken apart."""
         split = self._split.get(batch.first_sequence)
         if split is None:
-            split = self._split[batch.first_sequence] = wire.OpenEntry(batch.entry)
+            split = self._split[batch.first_sequence] = OpenEntry(batch.entry)
             if len(self._split) > SPLIT_KEPT:
                 self._split.popitem(last=False)
         return split
