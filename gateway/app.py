@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
 import structlog
@@ -60,6 +60,9 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.groups.store import GroupStore
     from gateway.log import EventLog, StoredKind
+    from gateway.readers import ReaderStore
+    from gateway.topics import TopicStore
+    from registry.store import SchemaStore
 
 SERVICES = (
     "tidegate.v1.EventService",
@@ -88,6 +91,32 @@ _OPTIONS = (
 )
 
 _log = structlog.get_logger("tidegate.gateway")
+
+
+class Engine(NamedTuple):
+    """What keeps the log, and all else that outlives the gateway."""
+
+    log: EventLog
+    schemas: SchemaStore
+    topics: TopicStore
+    readers: ReaderStore
+    groups: GroupStore
+
+
+async def _open_engine(config: Config, stack: contextlib.AsyncExitStack) -> Engine:
+    """Opens what the setting ``engine`` names; the stack closes it."""
+    path = config.engine_path()
+    log = await SqliteLog.open(path, tail_bytes=config.tail_bytes)
+    stack.push_async_callback(log.close)
+    schemas = await SqliteSchemaStore.open(path)
+    stack.push_async_callback(schemas.close)
+    topics = await SqliteTopicStore.open(path)
+    stack.push_async_callback(topics.close)
+    readers = await SqliteReaderStore.open(path)
+    stack.push_async_callback(readers.close)
+    groups = await SqliteGroupStore.open(path)
+    stack.push_async_callback(groups.close)
+    return Engine(log, schemas, topics, readers, groups)
 
 
 class CannotListen(Exception):
@@ -125,19 +154,12 @@ class Gateway:
         await self._closing.aclose()
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
-        config, path = self._config, self._config.engine_path()
-        log: EventLog = await SqliteLog.open(path, tail_bytes=config.tail_bytes)
-        stack.push_async_callback(log.close)
-        schemas = await SqliteSchemaStore.open(path)
-        stack.push_async_callback(schemas.close)
-        topic_store = await SqliteTopicStore.open(path)
-        stack.push_async_callback(topic_store.close)
-        reader_store = await SqliteReaderStore.open(path)
-        stack.push_async_callback(reader_store.close)
-        topics = Topics(topic_store, config.max_topics)
+        config = self._config
+        engine = await _open_engine(config, stack)
+        log, topics = engine.log, Topics(engine.topics, config.max_topics)
         await topics.open()
         await log.index_keys(topics.with_index())
-        self._readers = Readers(reader_store, topics, config.reader_alive_seconds)
+        self._readers = Readers(engine.readers, topics, config.reader_alive_seconds)
         await self._readers.open()
         stack.push_async_callback(self._readers.close)
         filters = LiveFilters()
@@ -146,38 +168,25 @@ class Gateway:
             return await letter_kinds_of(subject, self._groups, registry)
 
         uses = GatewayUses(topics, log, self._readers, filters, letters_of)
-        registry = Registry(schemas, SchemaLimits(max_bytes=config.max_schema_bytes), uses)
+        registry = Registry(engine.schemas, SchemaLimits(max_bytes=config.max_schema_bytes), uses)
         await registry.open()
         self._backtester = Backtester(log, topics)
         retention = Retention(log, topics)
         self._publisher = Publisher(log, topics, registry, config)
         sieves = Sieves(SieveTerms(topics, registry.decoding), registry.decoding, filters)
         self._subscriber = Subscriber(log, topics, registry, self._readers, sieves=sieves, config=config)
-        groups = await self._open_groups(stack, log, topics, sieves)
+        group_service = await self._open_groups(stack, engine, topics, sieves, EventJson(registry.decoding))
         memberships = Memberships(self._groups, self._readers, self._subscriber, sieves)
         pages = EventPages(log, topics, registry, sieves=sieves, config=config)
         self._events = EventService(self._publisher, self._subscriber, pages, self._groups, memberships)
-        self._limits = LimitInterceptor(config)
-        self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(
-            interceptors=(ErrorInterceptor(), TelemetryInterceptor(), self._limits), options=_OPTIONS
+        trial = SchemaTrial(registry, self._backtester)
+        self._make_server(
+            SchemaService(registry, uses, SchemaViews(registry), trial),
+            TopicService(topics, registry, log, retention),
+            group_service,
+            TypedServices(self._events, registry),
+            Reflection((*SERVICES, health.SERVICE_NAME), topics, registry),
         )
-        reflection = Reflection((*SERVICES, health.SERVICE_NAME), topics, registry)
-        self._server.add_generic_rpc_handlers(
-            (self._events.handlers(), TypedServices(self._events, registry), *reflection.handlers())
-        )
-        schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(
-            SchemaService(registry, uses, SchemaViews(registry), SchemaTrial(registry, self._backtester)),
-            self._server,
-        )
-        topic_service_pb2_grpc.add_TopicServiceServicer_to_server(
-            TopicService(topics, registry, log, retention), self._server
-        )
-        group_service_pb2_grpc.add_GroupServiceServicer_to_server(
-            GroupService(*groups, EventJson(registry.decoding)), self._server
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self.address = self._listen()
         await self._server.start()
         for work in (retention.run(), self._readers.run(), self._groups.run()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
@@ -185,18 +194,40 @@ class Gateway:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
     async def _open_groups(
-        self, stack: contextlib.AsyncExitStack, log: EventLog, topics: Topics, sieves: Sieves
-    ) -> tuple[Groups, GroupStore, DeadLetters, Repair]:
-        store = await SqliteGroupStore.open(self._config.engine_path())
-        stack.push_async_callback(store.close)
+        self,
+        stack: contextlib.AsyncExitStack,
+        engine: Engine,
+        topics: Topics,
+        sieves: Sieves,
+        event_json: EventJson,
+    ) -> GroupService:
         filters = GroupFilters(sieves)
         definitions = Definitions(topics, self._config.max_subscription_topics)
-        self._groups = Groups(store, log, definitions, filters)
-        letters = DeadLetters(self._groups, store, filters)
-        self._repair = Repair(self._groups, store, letters, log)
+        self._groups = Groups(engine.groups, engine.log, definitions, filters)
+        letters = DeadLetters(self._groups, engine.groups, filters)
+        self._repair = Repair(self._groups, engine.groups, letters, engine.log)
         await self._groups.open()
         stack.push_async_callback(self._groups.close)
-        return self._groups, store, letters, self._repair
+        return GroupService(self._groups, engine.groups, letters, self._repair, event_json)
+
+    def _make_server(
+        self,
+        schemas: SchemaService,
+        topics: TopicService,
+        groups: GroupService,
+        typed: TypedServices,
+        reflection: Reflection,
+    ) -> None:
+        self._limits = LimitInterceptor(self._config)
+        interceptors = (ErrorInterceptor(), TelemetryInterceptor(), self._limits)
+        self._server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        self._server.add_generic_rpc_handlers((self._events.handlers(), typed, *reflection.handlers()))
+        schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(schemas, self._server)
+        topic_service_pb2_grpc.add_TopicServiceServicer_to_server(topics, self._server)
+        group_service_pb2_grpc.add_GroupServiceServicer_to_server(groups, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self.address = self._listen()
 
     def _listen(self) -> str:
         host, _, _ = self._config.listen.rpartition(":")
