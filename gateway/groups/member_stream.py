@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from gateway.frames import Frame, Gap, Subscribing
-    from gateway.groups.payloads import Piece
+    from gateway.groups.payloads import Excerpt
     from gateway.groups.runtime import GroupRuntime
     from gateway.groups.state import Delivery, Expired
     from gateway.reader_guard import ReaderGuard
@@ -163,19 +163,21 @@ class MemberStream:
     async def _deliver(self, delivery: Delivery) -> AsyncGenerator[Frame, None]:
         """Answers the frames of what the member was given; what the log lacks is lost, and is told."""
         async with aclosing(self._runtime.portions(delivery.spans)) as portions:
-            async for pieces, lost in portions:
+            async for excerpts, lost in portions:
                 if lost:
                     self._runtime.lose(self.id, delivery.epoch, lost)
-                readable = pieces
+                readable = excerpts
                 if self._guard:
-                    readable = await self._readable(self._guard, pieces, delivery.epoch)
+                    readable = await self._readable(self._guard, excerpts, delivery.epoch)
                 async for frame in self._frames_of(readable, delivery):
                     yield frame
 
-    async def _frames_of(self, pieces: Sequence[Piece], delivery: Delivery) -> AsyncGenerator[Frame, None]:
+    async def _frames_of(
+        self, excerpts: Sequence[Excerpt], delivery: Delivery
+    ) -> AsyncGenerator[Frame, None]:
         entries: list[bytes] = []
         size = 0
-        async for entry in self._entries(pieces):
+        async for entry in self._entries(excerpts):
             if entries and size + len(entry) > FRAME_BYTES:
                 yield leased_frame(entries, delivery.epoch, delivery.attempt)
                 entries, size = [], 0
@@ -184,28 +186,28 @@ class MemberStream:
         if entries:
             yield leased_frame(entries, delivery.epoch, delivery.attempt)
 
-    async def _entries(self, pieces: Sequence[Piece]) -> AsyncGenerator[bytes, None]:
+    async def _entries(self, excerpts: Sequence[Excerpt]) -> AsyncGenerator[bytes, None]:
         """Answers the finished entries of some events, in the form that the member asked for."""
         if self._projection is None:
-            for piece in pieces:
-                yield self._runtime.payloads.entry(piece)
+            for excerpt in excerpts:
+                yield self._runtime.payloads.entry(excerpt)
             return
-        for piece in pieces:
-            await self._projection.prepare((piece.batch,))
-            async for made in self._projection.some(piece.batch, piece.indexes):
+        for excerpt in excerpts:
+            await self._projection.prepare((excerpt.batch,))
+            async for made in self._projection.some(excerpt.batch, excerpt.indexes):
                 yield made.entry
 
-    async def _readable(self, guard: ReaderGuard, pieces: list[Piece], epoch: int) -> list[Piece]:
+    async def _readable(self, guard: ReaderGuard, excerpts: list[Excerpt], epoch: int) -> list[Excerpt]:
         """Answers what the member can read; the rest failed, and others may try it."""
-        await guard.judge([piece.batch for piece in pieces])
-        readable = [piece for piece in pieces if guard.can_read(piece.batch)]
-        for piece in pieces:
-            if not guard.can_read(piece.batch):
-                first = piece.batch.first_sequence
-                spans = tuple((first + index, first + index) for index in piece.indexes)
+        await guard.judge([excerpt.batch for excerpt in excerpts])
+        readable = [excerpt for excerpt in excerpts if guard.can_read(excerpt.batch)]
+        for excerpt in excerpts:
+            if not guard.can_read(excerpt.batch):
+                first = excerpt.batch.first_sequence
+                spans = tuple((first + index, first + index) for index in excerpt.indexes)
                 reason = (
-                    f"INCOMPATIBLE_VERSION: a {piece.batch.type} of schema version "
-                    f"{piece.batch.schema_version} can't be read as the version that the member has"
+                    f"INCOMPATIBLE_VERSION: a {excerpt.batch.type} of schema version "
+                    f"{excerpt.batch.schema_version} can't be read as the version that the member has"
                 )
                 self._runtime.settle(self.id, [Settlement(epoch, Verb.NACK, spans, reason=reason)])
         return readable

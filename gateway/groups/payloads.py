@@ -32,7 +32,7 @@ SPLIT_KEPT: Final = 64
 """How many batches are kept taken apart."""
 
 
-class Piece(NamedTuple):
+class Excerpt(NamedTuple):
     """Some events of a batch, by their rising indexes."""
 
     batch: StoredBatch
@@ -42,7 +42,7 @@ class Piece(NamedTuple):
 class Portion(NamedTuple):
     """Some events that were asked for, and those in between that are not there."""
 
-    pieces: list[Piece]
+    excerpts: list[Excerpt]
     lost: list[Span]
 
 
@@ -107,11 +107,11 @@ class Payloads:
                 self._split.popitem(last=False)
         return split
 
-    def entry(self, piece: Piece) -> bytes:
+    def entry(self, excerpt: Excerpt) -> bytes:
         """Answers the finished entry of some events of a batch."""
-        if len(piece.indexes) == piece.batch.count:
-            return piece.batch.entry
-        return self.split(piece.batch).pick(piece.indexes)
+        if len(excerpt.indexes) == excerpt.batch.count:
+            return excerpt.batch.entry
+        return self.split(excerpt.batch).pick(excerpt.indexes)
 
     async def portions(self, selection: Selection, spans: Sequence[Span]) -> AsyncGenerator[Portion, None]:
         """Answers the events of some spans, which rise, and what of them the log does not have any more.
@@ -125,7 +125,7 @@ class Payloads:
         begin = end = size = 0
         for first, last in spans:
             if begin <= first and last <= end:  # of the same batch as the one before: most are
-                _join(portion.pieces, range(first - begin, last - begin + 1))
+                _join(portion.excerpts, range(first - begin, last - begin + 1))
                 continue
             at = first
             while at <= last:
@@ -135,14 +135,14 @@ class Payloads:
                     break
                 if batch.first_sequence != begin:
                     size += len(batch.entry)
-                    if portion.pieces and size > PORTION_BYTES:
+                    if portion.excerpts and size > PORTION_BYTES:
                         yield portion
                         portion, size = Portion([], []), len(batch.entry)
                 begin, end = batch.first_sequence, batch.last_sequence
                 if begin > at:
                     portion.lost.append((at, begin - 1))
                     at = begin
-                _add(portion.pieces, batch, range(at - begin, min(last, end) - begin + 1))
+                _add(portion.excerpts, batch, range(at - begin, min(last, end) - begin + 1))
                 at = end + 1
         yield portion
 
@@ -180,17 +180,17 @@ class Payloads:
             after = page.through
 
 
-def _add(pieces: list[Piece], batch: StoredBatch, indexes: range) -> None:
-    if pieces and pieces[-1].batch.first_sequence == batch.first_sequence:
-        _join(pieces, indexes)
+def _add(excerpts: list[Excerpt], batch: StoredBatch, indexes: range) -> None:
+    if excerpts and excerpts[-1].batch.first_sequence == batch.first_sequence:
+        _join(excerpts, indexes)
     else:
-        pieces.append(Piece(batch, indexes))
+        excerpts.append(Excerpt(batch, indexes))
 
 
-def _join(pieces: list[Piece], indexes: range) -> None:
-    """Adds events to the last piece: most pieces are a whole batch, which costs no list."""
-    batch, known = pieces[-1]
+def _join(excerpts: list[Excerpt], indexes: range) -> None:
+    """Adds events to the last excerpt: most excerpts are a whole batch, which costs no list."""
+    batch, known = excerpts[-1]
     if isinstance(known, list):
         known.extend(indexes)
     else:
-        pieces[-1] = Piece(batch, [*known, *indexes])
+        excerpts[-1] = Excerpt(batch, [*known, *indexes])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.groups.payloads import Piece, Portion
+from gateway.groups.payloads import Excerpt, Portion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,9 +46,9 @@ class Redriven:
         if not wanted:
             return portion
         found = await self._store.redriven(self._group, wanted)
-        pieces = [*portion.pieces, *(Piece(batch, (0,)) for batch in found)]
-        pieces.sort(key=lambda piece: piece.batch.first_sequence)
-        return Portion(pieces, _without(portion.lost, {batch.first_sequence for batch in found}))
+        excerpts = [*portion.excerpts, *(Excerpt(batch, (0,)) for batch in found)]
+        excerpts.sort(key=lambda excerpt: excerpt.batch.first_sequence)
+        return Portion(excerpts, _without(portion.lost, {batch.first_sequence for batch in found}))
 
     def done(self, holds: Callable[[int], bool]) -> list[int]:
         """Answers those that the group does not hold any more."""

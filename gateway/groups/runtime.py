@@ -331,10 +331,10 @@ class GroupRuntime:
     async def _letter(self, dead: Dead) -> DeadLetter | None:
         """Answers an event that was given up, None if retention has removed it by now."""
         async with aclosing(self.portions(((dead.sequence, dead.sequence),), EVERYTHING)) as portions:
-            async for pieces, _ in portions:
-                for piece in pieces:
-                    batch = piece.batch
-                    entry = self.payloads.entry(piece)
+            async for excerpts, _ in portions:
+                for excerpt in excerpts:
+                    batch = excerpt.batch
+                    entry = self.payloads.entry(excerpt)
                     return DeadLetter(dead, batch.topic, batch.type, batch.schema_version, entry)
         self.state.note_lost(dead.sequence)
         return None
