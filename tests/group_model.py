@@ -45,6 +45,7 @@ class Event:
     epoch: int = 0
     expires: float = 0.0
     redriven: bool = False
+    alone: bool = False
     gone: bool = False
     cause: Cause | None = None
 
@@ -163,9 +164,16 @@ class Model:
         self._places.clear()
 
     def limit(self, member: Member) -> int:
-        """Answers how many events a member may have."""
+        """Answers how many events a member may have: no more, if it has one that is tried alone."""
+        if any(event.alone for event in member.held.values()):
+            return 1
         most = self.settings.max_in_flight_per_member
         return 1 if member.expiries else min(member.asked or most, most)
+
+    def is_tried_alone(self, event: Event) -> bool:
+        """Tells whether there is one attempt left, and the last one ended without a word."""
+        unsaid = event.attempts[-1:] in ([Outcome.STREAM_BROKE], [Outcome.LEASE_EXPIRED])
+        return unsaid and len(event.attempts) >= self.settings.max_attempts - 1
 
     def deliver(self, member_id: str, epoch: int, attempt: int, sequences: Iterable[int], now: float) -> None:
         """Judges what a member was given, and gives it."""
@@ -181,6 +189,10 @@ class Model:
             event.place, event.member, event.epoch = Place.LEASED, member_id, epoch
             event.expires = now + self.settings.lease
             member.held[sequence] = self.leased[sequence] = event
+            alone = [held for held in member.held.values() if held.alone]
+            assert not alone, f"{sequence} comes to a member that tries {alone} alone"
+            event.alone = self.is_tried_alone(event)
+            assert not event.alone or len(member.held) == 1, f"{sequence} is not tried alone"
         assert len(self.parked) < self.most_parked, "a stalled group gives out events"
         assert len(self.leased) <= self.settings.max_in_flight
         assert len(member.held) <= self.limit(member)
@@ -327,7 +339,7 @@ class Model:
 
     def _take_away(self, event: Event) -> None:
         del self.leased[event.sequence], self.members[event.member].held[event.sequence]
-        event.place, event.member = Place.READY, ""
+        event.place, event.member, event.alone = Place.READY, "", False
 
     def _settle(self, event: Event) -> None:
         if event.place is Place.LEASED:

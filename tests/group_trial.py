@@ -388,6 +388,9 @@ class Trial:
         full = full or any(len(member.held) >= model.limit(member) or member.expiries for member in members)
         if full or len(model.parked) >= self.bounds.most_parked:
             return
+        ready = [event for event in model.open_events() if event.place is Place.READY]
+        if any(map(model.is_tried_alone, ready)) and any(member.held for member in members):
+            return
         assert model.position == self.head or self.state.pending >= self.bounds.look_ahead
         for key, events in model.unsettled.items():
             if key in model.parked:

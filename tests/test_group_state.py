@@ -89,6 +89,17 @@ class GroupMachine(RuleBasedStateMachine):
         """Has a member leave."""
         self.trial.leave(self._member(which), counts=counts)
 
+    @precondition(lambda self: self.trial.model.leased)
+    @rule(which=CHOICE, again=st.integers(0, 3))
+    def die(self, which: int, again: int) -> None:
+        """Has a member die that has events, and those that come in its place and are given as much."""
+        for _ in range(1 + again):
+            holders = sorted({event.member for event in self.trial.model.leased.values()})
+            if holders:
+                self.trial.leave(holders[which % len(holders)])
+                self.trial.join()
+                self.trial.settle_down(acknowledge=False)
+
     @precondition(lambda self: self.trial.model.members)
     @rule(which=CHOICE)
     def retire(self, which: int) -> None:
@@ -442,4 +453,41 @@ def test_who_waits_while_a_group_is_stalled_is_asked_once_it_is_not() -> None:
     trial.settle_down(acknowledge=False)
     trial.release(trial.keys[keyed - 1], purged=True)
     assert member in trial.state.awake
+    trial.drain()
+
+
+def test_an_event_that_kills_its_consumers_takes_no_others_along() -> None:
+    """Of many events whose consumer dies again and again because of one, that one alone is given up."""
+    for ordering in Ordering:
+        trial = Trial(Settings(ordering=ordering, max_attempts=3), Bounds())
+        trial.append([f"k{number}" for number in range(20)])
+        for _ in range(40):
+            member = trial.join()
+            trial.settle_down(acknowledge=False)
+            held = trial.model.members[member].held
+            while held and 7 not in held:
+                trial.acknowledge_all(member)
+                trial.settle_down(acknowledge=False)
+            trial.leave(member)
+        assert sorted(trial.model.dead) == [7]
+        assert not list(trial.model.open_events())
+
+
+def test_who_is_busy_settles_what_it_has_before_an_event_is_tried_alone() -> None:
+    """A member that has events gets no more while one waits that is tried alone, and then that one."""
+    trial = Trial(Settings(ordering=Ordering.NONE, max_attempts=2), Bounds())
+    trial.append([""] * 6)
+    busy, dying = trial.join(3), trial.join(1)
+    trial.supply()
+    assert [sequences for _, sequences in trial.take(busy, 2)] == [[1, 2]]
+    assert [sequences for _, sequences in trial.take(dying)] == [[3]]
+    trial.leave(dying)
+    assert not trial.take(busy)
+    one(trial, busy, Verb.ACK, 1)
+    assert not trial.take(busy)
+    one(trial, busy, Verb.ACK, 2)
+    assert [sequences for _, sequences in trial.take(busy)] == [[3]]
+    assert not trial.take(busy)
+    one(trial, busy, Verb.ACK, 3)
+    assert [sequences for _, sequences in trial.take(busy)] == [[4, 5, 6]]
     trial.drain()

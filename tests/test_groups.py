@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -166,6 +166,37 @@ async def test_one_poison_event_parks_its_key_and_nothing_else(shop: Shop) -> No
         await member.ack(event)
     assert done == {key: [order(f"{key}.{turn}") for turn in range(rounds)] for key in keys}
     assert await dead_letters(shop, "g") == []
+
+
+@pytest.mark.parametrize("ordering", [BY_KEY, NONE])
+async def test_what_kills_each_consumer_takes_nothing_along(shop: Shop, ordering: Any) -> None:
+    """An event that each consumer dies of ends as the only dead letter: what was beside it is settled."""
+    await create_group(shop, "g", ordering=ordering, retry={"max_attempts": 3, **AT_ONCE})
+    await shop.publish(keyed(*[(f"k{n}", str(n)) for n in range(40)]))
+    poison, settled = 17, set[int]()
+
+    async def is_over() -> bool:
+        return len(settled) == 39 and bool(await dead_letters(shop, "g"))
+
+    while not await is_over():
+        member = await join(shop, "g")
+        while not await is_over():
+            stats = await group_stats(shop, "g")
+            events = await member.events(max(1, stats.in_flight_events))
+            if poison in {event.sequence for event in events}:
+                break
+            await member.ack(*events)
+            settled |= {event.sequence for event in events}
+        member.leave()
+        await wait_until(lambda: nobody(shop))
+    (letter,) = await dead_letters(shop, "g")
+    assert (letter.sequence, len(letter.attempts)) == (poison, 3)
+    assert settled == set(range(1, 41)) - {poison}
+
+
+async def nobody(shop: Shop) -> bool:
+    """Whether the group has no members."""
+    return not (await group_stats(shop, "g")).members
 
 
 async def test_what_is_acknowledged_survives_a_restart(start_shop: StartShop) -> None:

@@ -72,17 +72,26 @@ class Loose:
         run.phase = Phase.READY
         self._ready.appendleft(run)
 
-    def take(self, most: int) -> list[Run]:
-        """Answers the runs that wait, of at most so many events; they do not wait any more."""
+    @property
+    def next(self) -> Run | None:
+        """The run that is given out next, None if none waits."""
+        return self._ready[0] if self.has_ready else None
+
+    def take(self, most: int, max_attempts: int) -> list[Run]:
+        """Answers the runs that wait, of at most so many events, up to one that is tried alone."""
         found: list[Run] = []
-        while most > 0 and self.has_ready:
-            run = self._ready.popleft()
-            if run.size > most:
-                self._cut(run, run.first + most)
-            run.phase = Phase.LEASED
-            found.append(run)
-            most -= run.size
+        while most > 0 and self.has_ready and not self._ready[0].is_tried_alone(max_attempts):
+            found.append(self.take_next(most))
+            most -= found[-1].size
         return found
+
+    def take_next(self, most: int = 1) -> Run:
+        """Answers the run that waits in front, or so many of its events; they do not wait any more."""
+        run = self._ready.popleft()
+        if run.size > most:
+            self._cut(run, run.first + most)
+        run.phase = Phase.LEASED
+        return run
 
     def find(self, sequence: int) -> Run | None:
         """Answers the run that a sequence is in, None if it is in none."""

@@ -32,6 +32,7 @@ class Member:
         back_at: When it is tried again, after it fell silent.
         is_mute: Whether it fell silent because it does not take what waits for it.
         is_leaving: Whether it takes no further events.
+        is_alone: Whether what it has is an event that is tried alone.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Member:
         "expiries",
         "id",
         "in_flight",
+        "is_alone",
         "is_leaving",
         "is_mute",
         "joined",
@@ -60,11 +62,12 @@ class Member:
         self.back_at = 0.0
         self.is_mute = False
         self.is_leaving = False
+        self.is_alone = False
 
     @property
     def room(self) -> int:
         """How many more events it may have; a silent one may have one, to show that it is there."""
-        return (1 if self.expiries else self.max_in_flight) - self.in_flight
+        return 0 if self.is_alone else (1 if self.expiries else self.max_in_flight) - self.in_flight
 
     def allow(self, most: int) -> None:
         """Notes how many events any member may have."""

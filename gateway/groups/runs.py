@@ -6,7 +6,7 @@ from enum import Enum
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from gateway.groups.values import ATTEMPTS_KEPT, Failed
+from gateway.groups.values import ATTEMPTS_KEPT, UNSAID, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,6 +83,10 @@ class Run:
     def is_tried(self) -> bool:
         """Whether somebody has it, or an attempt at it failed: nothing comes before it."""
         return self.attempt_count > 0 or self.phase is Phase.LEASED
+
+    def is_tried_alone(self, max_attempts: int) -> bool:
+        """Whether there is one attempt left, and whoever made the last one said nothing of it."""
+        return 0 < self.attempt_count >= max_attempts - 1 and self.attempts[-1].outcome in UNSAID
 
     def part(self, first: int, last: int) -> Run:
         """Answers a run of some of its events, which are as they are here."""

@@ -44,16 +44,36 @@ class Share:
         self.slots: list[int] = []
         self.ready: deque[Key] = deque()
 
-    def take(self, most: int) -> list[Run]:
-        """Answers the heads that wait, at most so many; they do not wait any more."""
+    @property
+    def next(self) -> Run | None:
+        """The head that is given out next, None if none waits."""
+        while self.ready:
+            run = self.ready[0].head
+            if run is not None and run.phase is Phase.READY:
+                return run
+            self.ready.popleft()
+        return None
+
+    def take(self, most: int, max_attempts: int) -> list[Run]:
+        """Answers the heads that wait, at most so many, up to one that is tried alone."""
         ready = self.ready
         found: list[Run] = []
         while ready and len(found) < most:
-            run = ready.popleft().head
+            run = ready[0].head
             if run is not None and run.phase is Phase.READY:
+                if run.attempt_count and run.is_tried_alone(max_attempts):
+                    break
                 run.phase = Phase.LEASED
                 found.append(run)
+            ready.popleft()
         return found
+
+    def take_next(self) -> Run:
+        """Answers the head that is ``next``, which there must be; it does not wait any more."""
+        run = self.ready.popleft().head
+        assert run is not None  # noqa: S101 - next looked
+        run.phase = Phase.LEASED
+        return run
 
 
 class Slots:

@@ -17,7 +17,9 @@ Its rules:
    time to try it again, and then it has one event at most. Who has no share of the slots gets nothing.
 7. An event that failed waits for its back-off, and after ``max_attempts`` failures is given up. If its key is
    then to be parked, the key's later events wait until the key is released or the event is skipped.
-8. What is held in memory is bounded: ``Bounds.look_ahead`` events, and a few for each key; see ``keys``. With
+8. The last attempt at an event is made alone if whoever made the one before said nothing of it: the member
+   has nothing else meanwhile. So an event that kills its consumers takes no others along to the dead letters.
+9. What is held in memory is bounded: ``Bounds.look_ahead`` events, and a few for each key; see ``keys``. With
    ``Bounds.most_parked`` parked keys the group stalls: it gives nothing out until keys are released.
 
 Where they are kept: what is not settled in ``unsettled`` (with ``keys``, ``sweep``, ``loose``, ``retries``),
@@ -194,13 +196,18 @@ class GroupState(Standing):
         share = self._members.slots.share(member_id)
         if share is not None and member.room > 0 and not self.stalled:
             room = min(member.room, self.settings.max_in_flight - self.in_flight, most)
-            runs = self._unsettled.take(share, room) if room > 0 else []
-            deliveries = self._leases.grant(member, runs, now + self.settings.lease)
-            count = _count(runs)
+            taken = self._unsettled.take(share, room, self.settings.max_attempts, idle=not member.in_flight)
+            deliveries = self._leases.grant(member, taken.runs, now + self.settings.lease)
+            count = _count(taken.runs)
             member.in_flight += count
             self.in_flight += count
-            if room <= 0:
+            if taken.is_alone:
+                member.is_alone = True
+                self._waking.call_behind()
+            elif room <= 0:
                 self._waking.wait_for_room(member_id)
+            elif taken.is_stopped:
+                self._waking.wait_behind(member_id)
             elif count < room:
                 self._waking.wait_for_events(member_id)
             elif member.room > 0:
@@ -272,6 +279,7 @@ class GroupState(Standing):
         count = _count(runs)
         if count:
             member.in_flight -= count
+            member.is_alone = member.is_alone and member.in_flight > 0
             self.in_flight -= count
             self._waking.call((member.id,))
         return count
@@ -296,7 +304,7 @@ class GroupState(Standing):
         """Goes on behind another position: all else is forgotten, and who has events has them no more."""
         for member in self._members:
             member.leases.clear()
-            member.in_flight = 0
+            member.in_flight, member.is_alone = 0, False
         self.in_flight = 0
         self._leases.clear()
         self._members.slots.clear()
@@ -341,6 +349,7 @@ class GroupState(Standing):
             member.drop(run)
             self._take_back((run,), member)
         self._failing.give_up(run, Cause.SKIPPED, now)
+        self._waking.call_behind()
         self._pass_on()
         return run.key_name
 

@@ -7,7 +7,7 @@ something waits for him now is called (``waking``). Members and leases are no ma
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.groups.keys import Keys
 from gateway.groups.loose import Loose
@@ -23,6 +23,20 @@ if TYPE_CHECKING:
     from gateway.groups.tracking import Tracking
     from gateway.groups.values import Failed, Parked, Progress, Span
     from gateway.groups.waking import Waking
+
+
+class Taken(NamedTuple):
+    """What a member is given.
+
+    Attributes:
+        runs: The events.
+        is_alone: Whether that is one that is tried alone.
+        is_stopped: Whether one that is tried alone comes next.
+    """
+
+    runs: list[Run]
+    is_alone: bool = False
+    is_stopped: bool = False
 
 
 class Unsettled:
@@ -114,15 +128,27 @@ class Unsettled:
 
     # They are given out.
 
-    def take(self, share: Share, room: int) -> list[Run]:
-        """Answers what waits for a member: loose runs and keys, each half if there are both."""
+    def take(self, share: Share, room: int, max_attempts: int, *, idle: bool) -> Taken:
+        """Answers what waits for a member: loose runs and keys, each half if there are both.
+
+        An event that is tried alone waits until the member is ``idle``, and what comes behind it with it.
+        """
+        if room <= 0:
+            return Taken([])
+        for those in (self.loose, share):
+            if _is_next_alone(those, max_attempts):
+                return Taken([those.take_next()], is_alone=True) if idle else Taken([], is_stopped=True)
         if not share.ready:
-            return self.loose.take(room)
-        self._odd = 1 - self._odd
-        runs = self.loose.take((room + self._odd) // 2)
-        left = room - sum(run.size for run in runs)
-        heads = share.take(left)
-        return runs + heads + self.loose.take(left - len(heads))
+            runs = self.loose.take(room, max_attempts)
+        else:
+            self._odd = 1 - self._odd
+            runs = self.loose.take((room + self._odd) // 2, max_attempts)
+            left = room - sum(run.size for run in runs)
+            heads = share.take(left, max_attempts)
+            runs += heads + self.loose.take(left - len(heads), max_attempts)
+        return Taken(
+            runs, is_stopped=any(_is_next_alone(those, max_attempts) for those in (self.loose, share))
+        )
 
     # They come back.
 
@@ -230,3 +256,8 @@ class Unsettled:
         self.retries.restore(run)
         if run.attempt_count:
             self.retries.wait(run)
+
+
+def _is_next_alone(those: Loose | Share, max_attempts: int) -> bool:
+    run = those.next
+    return run is not None and run.is_tried_alone(max_attempts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,6 +109,10 @@ class Outcome(Enum):
     REJECTED = "REJECTED"
     LEASE_EXPIRED = "LEASE_EXPIRED"
     STREAM_BROKE = "STREAM_BROKE"
+
+
+UNSAID: Final = frozenset({Outcome.LEASE_EXPIRED, Outcome.STREAM_BROKE})
+"""How attempts end of which their member says nothing: any event that it had may be why."""
 
 
 class Attempt(NamedTuple):

@@ -23,6 +23,7 @@ class Waking:
         self.awake: set[str] = set()
         self._idle: dict[str, None] = {}
         self._blocked: dict[str, None] = {}
+        self._behind: dict[str, None] = {}
 
     @property
     def has_idle(self) -> bool:
@@ -38,6 +39,7 @@ class Waking:
         self.awake.discard(member_id)
         self._idle.pop(member_id, None)
         self._blocked.pop(member_id, None)
+        self._behind.pop(member_id, None)
 
     def wait_for_events(self, member_id: str) -> None:
         """Notes that a member could have more than there was."""
@@ -46,6 +48,14 @@ class Waking:
     def wait_for_room(self, member_id: str) -> None:
         """Notes that a member got nothing because the group had as much as it may."""
         self._blocked[member_id] = None
+
+    def wait_behind(self, member_id: str) -> None:
+        """Notes that a member must settle what it has first: what comes next is tried alone."""
+        self._behind[member_id] = None
+
+    def call_behind(self) -> None:
+        """Has members asked that wait behind an event which is tried alone: it waits no more."""
+        self.call(self._behind)
 
     def pass_on(self, *, has_room: bool, has_loose: bool) -> None:
         """Wakes one of those that wait for room in the group, and one of those that wait for any event."""
@@ -56,5 +66,5 @@ class Waking:
 
     def clear(self, members: Iterable[str]) -> None:
         """Forgets who waits for what, and has all members asked."""
-        self._idle, self._blocked = {}, {}
+        self._idle, self._blocked, self._behind = {}, {}, {}
         self.awake.update(members)
