@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from tidegate.v1 import event_service_pb2 as events
@@ -11,7 +13,7 @@ from tidegate.v1 import subscription_pb2
 from tidegate.v1 import topic_service_pb2 as topics
 
 from tests.group_desk import Desk
-from tests.members import NONE, create_group, join, keyed, seconds
+from tests.members import NONE, create_group, group_stats, join, keyed, seconds
 from tests.shop import (
     ORDERS,
     PAID,
@@ -28,6 +30,7 @@ from tests.shop import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     StartShop = Callable[..., AbstractAsyncContextManager[Shop]]
 
@@ -242,3 +245,28 @@ async def test_a_group_with_a_filter_goes_on_after_failures(shop: Shop) -> None:
     assert (again.sequence, again.attempt) == (1, 2)
     await member.ack(again)
     assert [it.sequence for it in await member.events(1)] == [3]
+
+
+async def test_a_filter_that_fits_no_schema_any_more_stalls_the_group(
+    start_shop: StartShop, tmp_path: Path
+) -> None:
+    """A group whose stored filter can't be used says so to members and operators, and takes another one."""
+    async with start_shop() as shop:
+        await Desk(shop).create(
+            G, types=[PLACED], filter="event.data.amount_cents > 5", start_position=EARLIEST
+        )
+        await shop.publish(batch(ORDERS, order("a", 7), order("b", 1), type=PLACED))
+    with closing(sqlite3.connect(tmp_path / "log.db")) as file, file:
+        file.execute("UPDATE group_definition SET definition = replace(definition, 'amount_cents', 'gone')")
+    async with start_shop() as shop:
+        member = await join(shop, "g", heartbeat_interval=seconds(1))
+        warning = await member.until("warning")
+        assert warning.kind == subscription_pb2.WARNING_KIND_GROUP_STALLED
+        stats = await group_stats(shop, "g")
+        for told in (warning.message, stats.stalled):
+            assert "can't read on" in told
+            assert "gone" in told
+        await member.nothing()
+        await Desk(shop).update(["filter"], "g", filter="event.data.amount_cents > 5")
+        assert [event.data for event in await member.events(1)] == [order("a", 7)]
+        assert not (await group_stats(shop, "g")).stalled

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 from tidegate.v1 import dead_letter_pb2, subscription_pb2
+from tidegate.v1 import event_service_pb2 as event_pb
 from tidegate.v1 import group_service_pb2 as groups
 
 from tests.members import (
@@ -192,6 +193,26 @@ async def test_what_kills_each_consumer_takes_nothing_along(shop: Shop, ordering
     (letter,) = await dead_letters(shop, "g")
     assert (letter.sequence, len(letter.attempts)) == (poison, 3)
     assert settled == set(range(1, 41)) - {poison}
+
+
+async def test_a_group_full_of_events_that_wait_says_so(shop: Shop) -> None:
+    """When all that a group may hold failed and waits for long, it tells that, and goes on when moved."""
+    await create_group(shop, "g", ordering=NONE, max_in_flight=100_000, max_in_flight_per_member=100_000)
+    for _ in range(11):
+        await shop.publish(batch(ORDERS, *[order("x")] * 10_000))
+    member = await join(shop, "g")
+    failed = 0
+    while failed < 100_000:
+        events = await member.events(1)
+        events += await member.events(9_999)
+        failed += (await member.say("nack", events, delay=seconds(3_600))).applied_count
+    stats = await group_stats(shop, "g")
+    assert (stats.retrying_events, stats.lag_events) == (100_000, 110_000)
+    assert "wait for the next attempt" in stats.stalled
+    assert "100,000" in stats.stalled
+    seek = groups.SeekGroupRequest(name="g", start_position=event_pb.START_POSITION_LATEST)
+    await group_stub(shop).SeekGroup(seek)
+    assert not (await group_stats(shop, "g")).stalled
 
 
 async def nobody(shop: Shop) -> bool:

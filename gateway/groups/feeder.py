@@ -49,6 +49,7 @@ class Feeder:
         at_head: Whether the group has read all that there is.
         read_time: When what was read last was appended, in ns; the present, at the head.
         ordinal: The ordinal of the last batch that was read.
+        trouble: Why it can't read on; empty if it can.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Feeder:
         self.at_head = False
         self.read_time = 0
         self.ordinal = 0
+        self.trouble = ""
 
     def want(self) -> None:
         """Has it look whether the state wants more."""
@@ -124,12 +126,18 @@ class Feeder:
         while True:
             try:
                 await self._step()
+                self.trouble = ""
             except TidegateError as error:
                 _log.warning("a group can't read on; trying again", error=str(error), **error.facts())
-                await asyncio.sleep(RETRY_SECONDS)
+                await self._rest(str(error))
             except Exception:  # noqa: BLE001 - whatever it is, it must not end the reading for good
                 _log.exception("a group can't read on; trying again")
-                await asyncio.sleep(RETRY_SECONDS)
+                await self._rest("an internal error, which the gateway has logged")
+
+    async def _rest(self, trouble: str) -> None:
+        """Waits before what failed is tried again, and has that told."""
+        self.trouble = trouble
+        await asyncio.sleep(RETRY_SECONDS)
 
     async def _step(self) -> None:
         sweep = self._state.sweep_from()

@@ -215,7 +215,7 @@ class MemberStream:
     def _take_notices(self) -> Iterator[Gap | WarningFrame]:
         while self._notices:
             yield self._notices.popleft()
-        stalled = self._runtime.state.stalled
+        stalled = self._runtime.stalled
         if stalled and not self._told_stalled:
             yield WarningFrame(WarningKind.GROUP_STALLED, f"the group delivers nothing: {stalled}")
         self._told_stalled = bool(stalled)

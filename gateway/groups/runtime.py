@@ -40,6 +40,8 @@ SEQUENCES_NAMED: Final = 200_000
 """How many sequences one acknowledgement may name, those of spans counted one by one."""
 WATCH_SECONDS: Final = 5.0
 """How long it takes at most until a member is noticed that has not taken what waits for a lease's time."""
+RETRY_TOLD: Final = 10.0
+"""For how many seconds all that a group holds must wait until it is told that it stalls."""
 RETRYING_TOLD: Final = 100
 """How many failed events, and how many parked keys, are told of."""
 _NANOS: Final = 1_000_000_000
@@ -215,7 +217,7 @@ class GroupRuntime:
             retrying=tuple(retrying[:RETRYING_TOLD]),
             parked_count=state.parked_count,
             parked=tuple(item for item, _ in zip(state.parked, range(RETRYING_TOLD), strict=False)),
-            stalled=state.stalled,
+            stalled=self.stalled,
             lost_through=state.lost_through,
         )
 
@@ -349,6 +351,22 @@ class GroupRuntime:
     def is_settled(self) -> bool:
         """Whether all that the log has for the group is settled."""
         return self._feeder.at_head and self.state.is_settled
+
+    @property
+    def stalled(self) -> str:
+        """Why no further events are delivered; empty if they are."""
+        state, trouble = self.state, self._feeder.trouble
+        if state.stalled:
+            return state.stalled
+        if trouble:
+            return f"it can't read on, and tries again each second: {trouble}"
+        due = state.next_time() if state.is_full_of_failed else None
+        if due is None or due - self.now() < RETRY_TOLD:
+            return ""
+        return (
+            f"it holds as many events as it may, {state.pending:,}, and all of them wait for the next "
+            f"attempt at one that failed, the first for {due - self.now():.0f} s. Skip such events, or move the group"
+        )
 
     async def head(self) -> int:
         """Answers the head of the log."""

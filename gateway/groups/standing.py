@@ -70,6 +70,12 @@ class Standing:
         )
 
     @property
+    def is_full_of_failed(self) -> bool:
+        """Whether no more is read, and all that is held waits for events that failed to be due."""
+        is_full = self.pending >= self._bounds.look_ahead
+        return is_full and not self.in_flight and not self.awake and bool(self._unsettled.retries)
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing up to ``position`` is unsettled, parked keys left out."""
         return self._unsettled.is_settled
