@@ -365,7 +365,8 @@ class GroupRuntime:
             return ""
         return (
             f"it holds as many events as it may, {state.pending:,}, and all of them wait for the next "
-            f"attempt at one that failed, the first for {due - self.now():.0f} s. Skip such events, or move the group"
+            f"attempt at one that failed, the first for {due - self.now():.0f} s. "
+            f"Skip such events, or move the group"
         )
 
     async def head(self) -> int:
