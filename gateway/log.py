@@ -215,14 +215,12 @@ class Bounds:
         topics: The topics of the selection that ever had an event.
         position: Only if a time was asked for: the sequence just before the first kept batch of the log
             whose append_time is not before that time; the head if there is none.
-        position_ordinal: The ordinal that goes with ``position``.
     """
 
     head: int
     head_ordinal: int
     topics: Mapping[str, TopicBounds]
     position: int = 0
-    position_ordinal: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ class SqliteLog:
         if time is None:
             return Bounds(head, ordinal, known)
         position = await self._threads.on_reader(lambda reader: reader.position_at(time, head))
-        return Bounds(head, ordinal, known, *(position or (head, ordinal)))
+        return Bounds(head, ordinal, known, position)
 
     async def kinds(self, selection: Selection) -> frozenset[StoredKind]:
         """Answers of which event types and schema versions batches are kept; see ``EventLog.kinds``."""

@@ -125,12 +125,12 @@ class Reader:
             return Found(batches, wanted.head, 0)
         return Found(batches, _last(metas[-1]), metas[-1][ORDINAL])
 
-    def position_at(self, time: int, head: int) -> tuple[int, int] | None:
-        """Answers (position, ordinal) before the first kept batch not older than ``time``, None if none is.
+    def position_at(self, time: int, head: int) -> int:
+        """Answers the position before the first kept batch not older than ``time``, the head if none is.
 
         The append_time rises with the sequence, so the primary key is the index over time.
         """
-        low, high, found = 0, head, None
+        low, high, found = 0, head, head
         while low <= high:
             middle = (low + high) // 2
             row = self.connection.execute(_FIRST_AT, (middle,)).fetchone()
@@ -138,7 +138,7 @@ class Reader:
             if meta is None or meta[FIRST] > head:
                 high = middle - 1
             elif meta[TIME] >= time:
-                found = meta[FIRST] - 1, meta[ORDINAL] - 1
+                found = meta[FIRST] - 1
                 high = middle - 1
             else:
                 low = meta[FIRST] + 1
