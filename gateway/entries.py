@@ -109,13 +109,15 @@ def envelope_size(size: int) -> int:
 class OpenEntry:
     """A finished entry taken apart, so that others can be made of its events."""
 
-    __slots__ = ("_batch", "events")
+    __slots__ = ("_batch", "events", "size")
 
     def __init__(self, entry: bytes) -> None:
         """Takes what ``Sealer.seal`` or ``pick`` made."""
         self._batch = EventBatchTwin.FromString(batch_of(entry))
         self.events: Sequence[bytes] = self._batch.events
         """The bytes of each ``Event``."""
+        self.size = len(entry)
+        """Bytes of the entry."""
 
     def pick(
         self, indexes: Sequence[int], events: Sequence[bytes] | None = None, *, schema_version: int = 0

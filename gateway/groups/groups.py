@@ -15,6 +15,7 @@ import structlog
 from gateway.errors import GroupAlreadyExists, GroupChanged, GroupInUse, GroupNotFound
 from gateway.groups.definitions import Asked, require_name, require_same
 from gateway.groups.flush import Flush
+from gateway.groups.payloads import Budget
 from gateway.groups.positions import Start, find_position
 from gateway.groups.redriven import Redriven
 from gateway.groups.runtime import GroupRuntime
@@ -83,6 +84,7 @@ class Groups:
         self._definitions = definitions
         self._filters = filters
         self._groups: dict[str, Running] = {}
+        self._budget = Budget()
         self._changing = asyncio.Lock()
         self._draining = False
         self.flush = Flush(store)
@@ -245,6 +247,7 @@ class Groups:
             kept.definition,
             kept.progress,
             log=self._log,
+            budget=self._budget,
             sieve=sieve or Everything(),
             redriven=Redriven(self._store, name, kept.redriven),
             fresh=fresh,

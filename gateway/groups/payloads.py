@@ -1,7 +1,7 @@
 """The bytes of a group's events: found by sequence, in memory or in the log, and made frames.
 
-What the group reads from the log stays here until it is settled, up to ``KEPT_BYTES``; what is asked for
-later is read again. Imports nothing of gRPC or of the generated stubs.
+What the group reads from the log stays here until it is settled, up to ``KEPT_BYTES`` a group and a
+``Budget`` of all; what is asked for later is read again. Imports nothing of gRPC or of the generated stubs.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 KEPT_BYTES: Final = 64 * 1024 * 1024
 """How many bytes of batches a group keeps at most."""
+KEPT_TOGETHER: Final = 256 * 1024 * 1024
+"""How many all groups keep together, about."""
 KEPT_ANYHOW: Final = 4 * 1024 * 1024
 """How many it may keep without a look at what of them is settled."""
 READ_BYTES: Final = 256 * 1024
@@ -29,7 +31,29 @@ READ_BYTES: Final = 256 * 1024
 PORTION_BYTES: Final = 1024 * 1024
 """How large the batches of a portion are, besides one that is larger by itself."""
 SPLIT_KEPT: Final = 64
-"""How many batches are kept taken apart."""
+"""How many batches are kept taken apart, at most."""
+SPLIT_BYTES: Final = 8 * 1024 * 1024
+"""How many bytes these have, at most, besides one that is larger by itself."""
+
+
+class Budget:
+    """How many bytes of batches several groups keep together, and how many groups that are."""
+
+    def __init__(self, total: int = KEPT_TOGETHER) -> None:
+        """Begins with none of ``total``."""
+        self.total = total
+        self.used = 0
+        self.groups = 0
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the groups keep more than they should."""
+        return self.used > self.total
+
+    @property
+    def share(self) -> int:
+        """How many bytes a group may keep now: with all of them spent, no more than its part."""
+        return self.total // max(1, self.groups) if self.is_spent else KEPT_BYTES
 
 
 class Excerpt(NamedTuple):
@@ -49,15 +73,17 @@ class Portion(NamedTuple):
 class Payloads:
     """The batches that a group has read lately, by sequence."""
 
-    def __init__(self, log: EventLog, settled_through: Callable[[], int]) -> None:
+    def __init__(self, log: EventLog, budget: Budget, settled_through: Callable[[], int]) -> None:
         """Reads from a log; ``settled_through`` tells up to which position nobody will ask for events."""
         self._log = log
+        self._budget = budget
         self._settled_through = settled_through
         self._batches: OrderedDict[int, StoredBatch] = OrderedDict()
         self._firsts: list[int] = []
         self._bytes = 0
         self._enough = KEPT_ANYHOW
         self._split: OrderedDict[int, OpenEntry] = OrderedDict()
+        self._split_bytes = 0
 
     def keep(self, batches: Sequence[StoredBatch]) -> None:
         """Keeps batches; lets go of settled ones, then of those that were not asked for the longest."""
@@ -70,8 +96,8 @@ class Payloads:
                 insort(self._firsts, batch.first_sequence)
             else:
                 self._firsts.append(batch.first_sequence)
-            self._bytes += len(batch.entry)
-        if self._bytes > self._enough:
+            self._count(len(batch.entry))
+        if self._bytes > min(self._enough, self._budget.share):
             self._let_go()
             self._enough = min(KEPT_BYTES, max(KEPT_ANYHOW, 2 * self._bytes))
 
@@ -83,28 +109,39 @@ class Payloads:
         for first in self._firsts[:settled]:
             self._forget(self._batches.pop(first))
         del self._firsts[:settled]
-        while self._bytes > KEPT_BYTES and len(self._batches) > 1:
+        while len(self._batches) > 1 and self._bytes > min(KEPT_BYTES, self._budget.share):
             first, batch = self._batches.popitem(last=False)
             del self._firsts[bisect_left(self._firsts, first)]
             self._forget(batch)
 
     def _forget(self, batch: StoredBatch) -> None:
-        self._bytes -= len(batch.entry)
-        self._split.pop(batch.first_sequence, None)
+        self._count(-len(batch.entry))
+        split = self._split.pop(batch.first_sequence, None)
+        if split is not None:
+            self._split_bytes -= split.size
+
+    def _count(self, size: int) -> None:
+        """Notes that so many bytes are kept more."""
+        before, self._bytes = self._bytes, self._bytes + size
+        self._budget.used += size
+        self._budget.groups += bool(self._bytes) - bool(before)
 
     def clear(self) -> None:
         """Lets go of all of them."""
+        self._count(-self._bytes)
         self._batches.clear()
         self._split.clear()
-        self._firsts, self._bytes, self._enough = [], 0, KEPT_ANYHOW
+        self._firsts, self._enough, self._split_bytes = [], KEPT_ANYHOW, 0
 
     def split(self, batch: StoredBatch) -> OpenEntry:
         """Answers a batch taken apart."""
         split = self._split.get(batch.first_sequence)
         if split is None:
             split = self._split[batch.first_sequence] = OpenEntry(batch.entry)
-            if len(self._split) > SPLIT_KEPT:
-                self._split.popitem(last=False)
+            self._split_bytes += split.size
+            while len(self._split) > 1 and (len(self._split) > SPLIT_KEPT or self._split_bytes > SPLIT_BYTES):
+                _, oldest = self._split.popitem(last=False)
+                self._split_bytes -= oldest.size
         return split
 
     def entry(self, excerpt: Excerpt) -> bytes:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
     from gateway.frames import Frame, Gap, Subscribing
-    from gateway.groups.payloads import Portion
+    from gateway.groups.payloads import Budget, Portion
     from gateway.groups.redriven import Redriven
     from gateway.groups.sieving import GroupSieve
     from gateway.groups.values import Changes, Dead, Definition, Progress, Settled, Settlement, Span
@@ -62,6 +62,7 @@ class GroupRuntime:
         progress: Progress,
         *,
         log: EventLog,
+        budget: Budget,
         sieve: GroupSieve,
         redriven: Redriven,
         fresh: bool,
@@ -74,6 +75,7 @@ class GroupRuntime:
             definition: What it is.
             progress: How far it is.
             log: What it reads.
+            budget: How much of that all groups may keep.
             sieve: Which events it delivers.
             redriven: Its redriven events that are not settled.
             fresh: Whether it was made just now.
@@ -82,7 +84,7 @@ class GroupRuntime:
         """
         self.definition = definition
         self.state = GroupState(definition.settings, progress)
-        self.payloads = Payloads(log, lambda: self.state.settled_through)
+        self.payloads = Payloads(log, budget, lambda: self.state.settled_through)
         self._log = log
         self._redriven = redriven
         self._dirty = dirty
