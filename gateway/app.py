@@ -38,10 +38,10 @@ from gateway.schema_uses import GatewayUses
 from gateway.schema_views import SchemaViews
 from gateway.sieve_terms import SieveTerms
 from gateway.sieves import Sieves
-from gateway.sqlite_group_store import SqliteGroupStore
-from gateway.sqlite_log import SqliteLog
-from gateway.sqlite_reader_store import SqliteReaderStore
-from gateway.sqlite_topic_store import SqliteTopicStore
+from gateway.sqlite.group_store import SqliteGroupStore
+from gateway.sqlite.log import SqliteLog
+from gateway.sqlite.reader_store import SqliteReaderStore
+from gateway.sqlite.topic_store import SqliteTopicStore
 from gateway.subscriber import Subscriber
 from gateway.telemetry import set_up_logging
 from gateway.topic_service import TopicService

@@ -1,6 +1,6 @@
 """The log: the one ordered, append-only history of a deployment, and what an engine must guarantee.
 
-An engine (``sqlite_log`` here, others beside it) implements ``EventLog``. What only one engine could
+An engine (``gateway.sqlite.log`` is one) implements ``EventLog``. What only one engine could
 promise is not in it: sequences have gaps, several gateways may append at once, and no transaction
 joins the log with anything else.
 """

@@ -14,7 +14,7 @@ from gateway.entries import Sealer
 from gateway.errors import UnexpectedSequence
 from gateway.log import Append, EventLog, NewBatch, Page, RequestKey, StoredBatch, TopicBounds
 from gateway.selection import EVERYTHING, Selection
-from gateway.sqlite_log import SqliteLog
+from gateway.sqlite.log import SqliteLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

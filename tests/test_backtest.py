@@ -27,8 +27,8 @@ from gateway.errors import Draining, TopicNotFound
 from gateway.history import Wanted, find_history
 from gateway.log import Append, NewBatch
 from gateway.selection import Selection
-from gateway.sqlite_log import SqliteLog
-from gateway.sqlite_topic_store import SqliteTopicStore
+from gateway.sqlite.log import SqliteLog
+from gateway.sqlite.topic_store import SqliteTopicStore
 from gateway.topics import Topics
 from registry.checking import trial_process
 from registry.checking.trial import RULES_COUNTED, Trial

@@ -11,7 +11,7 @@ from tidegate.v1 import event_pb2
 from gateway.entries import OpenEntry
 from gateway.groups.payloads import Budget, Payloads
 from gateway.selection import EVERYTHING
-from gateway.sqlite_log import SqliteLog
+from gateway.sqlite.log import SqliteLog
 from tests.log_model import one, read_all
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from tidegate.v1 import event_service_pb2_grpc
 from tidegate.v1 import group_service_pb2 as groups
 
 from gateway.log import Append, NewBatch
-from gateway.sqlite_log import SqliteLog
+from gateway.sqlite.log import SqliteLog
 from tests.members import PARK_KEY, create_group, group_stats, group_stub
 from tests.shop import NEVER, ORDERS, PLACED, Shop, batch, order
 from tests.test_crash import gateway_process

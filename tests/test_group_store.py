@@ -34,8 +34,8 @@ from gateway.groups.values import (
     Settings,
 )
 from gateway.log import StoredKind
-from gateway.sqlite_file import LogFile
-from gateway.sqlite_group_store import SqliteGroupStore
+from gateway.sqlite.file import LogFile
+from gateway.sqlite.group_store import SqliteGroupStore
 from registry.errors import StorageFull
 
 if TYPE_CHECKING:

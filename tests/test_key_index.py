@@ -16,18 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import (
-    key_places,
-    sqlite_key_index,
-    sqlite_key_opening,
-    sqlite_key_reader,
-    sqlite_key_tables,
-    sqlite_key_upkeep,
-)
 from gateway.entries import keyed_events, keys_of
 from gateway.errors import KeysNotIndexed
 from gateway.log import Append, NewBatch
-from gateway.sqlite_log import SqliteLog
+from gateway.sqlite import key_index, key_opening, key_places, key_reader, key_tables, key_upkeep
+from gateway.sqlite.log import SqliteLog
 from tests.key_model import STEPS, compare, complete, keyed, opened
 from tests.log_model import names, opener, read_all
 
@@ -110,11 +103,11 @@ def test_the_index_is_what_a_dict_would_be(
 
 def shrink(patch: pytest.MonkeyPatch, sizes: dict[str, Any]) -> None:
     """Makes everything so small that a few events exercise all of it; or all keys collide."""
-    patch.setattr(sqlite_key_index, "RECENT_RECORDS", sizes["RECENT_RECORDS"])
-    patch.setattr(sqlite_key_upkeep, "FANOUT", sizes["FANOUT"])
-    patch.setattr(sqlite_key_upkeep, "SLICE_BYTES", sizes["SLICE_BYTES"])
-    patch.setattr(sqlite_key_tables, "ROW_BYTES", sizes["ROW_BYTES"])
-    patch.setattr(sqlite_key_reader, "RECORD_BYTES", sizes["RECORD_BYTES"])
+    patch.setattr(key_index, "RECENT_RECORDS", sizes["RECENT_RECORDS"])
+    patch.setattr(key_upkeep, "FANOUT", sizes["FANOUT"])
+    patch.setattr(key_upkeep, "SLICE_BYTES", sizes["SLICE_BYTES"])
+    patch.setattr(key_tables, "ROW_BYTES", sizes["ROW_BYTES"])
+    patch.setattr(key_reader, "RECORD_BYTES", sizes["RECORD_BYTES"])
     if sizes["COLLIDE"]:
         patch.setattr(key_places.xxhash, "xxh3_64_intdigest", lambda *_: 7 << 52 | 7)
 
@@ -154,7 +147,7 @@ async def test_a_file_without_the_index_is_opened_and_gets_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file of before gets the index's tables when a topic wants one, and what it stores is indexed."""
-    monkeypatch.setattr(sqlite_key_opening, "PAGE_BYTES", 100)
+    monkeypatch.setattr(key_opening, "PAGE_BYTES", 100)
     log = await SqliteLog.open(tmp_path / "log.db")
     for _ in range(20):
         await log.append(Append((keyed("a", "k", "other"), keyed("b", "k"))))
@@ -174,7 +167,7 @@ async def test_a_file_without_the_index_is_opened_and_gets_one(
 
 async def test_indexing_goes_on_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log that is closed while it indexes what it stores goes on when it is opened, and misses nothing."""
-    monkeypatch.setattr(sqlite_key_opening, "PAGE_BYTES", 100)
+    monkeypatch.setattr(key_opening, "PAGE_BYTES", 100)
     shrink(monkeypatch, SMALL)
     log = await SqliteLog.open(tmp_path / "log.db")
     for _ in range(60):
@@ -207,7 +200,7 @@ async def test_what_a_program_without_the_index_appended_is_found(
     await log.append(Append((keyed("a", "k"),)))
     await log.close()
     with monkeypatch.context() as earlier:
-        earlier.setattr(sqlite_key_tables, "exists", lambda _: False)
+        earlier.setattr(key_tables, "exists", lambda _: False)
         log = await SqliteLog.open(tmp_path / "log.db")
         for _ in range(10):
             await log.append(Append((keyed("a", "k", "other"), keyed("b", "k"))))
@@ -267,7 +260,7 @@ _CRASHING = """
     import asyncio, random, sys
     import pytest
     from gateway.log import Append, NewBatch
-    from gateway.sqlite_log import SqliteLog
+    from gateway.sqlite.log import SqliteLog
     from tests.key_model import keyed
     from tests.test_key_index import SMALL, shrink
 

@@ -20,7 +20,7 @@ from gateway import readers as readers_module
 from gateway.errors import StorageFull
 from gateway.readers import FORGOTTEN_AFTER, Readers
 from gateway.roster import MOST_NAMES, ReaderKey, Roster, Unwritten, key_of
-from gateway.sqlite_reader_store import SqliteReaderStore
+from gateway.sqlite.reader_store import SqliteReaderStore
 from registry.schema import Reader
 from tests.shop import (
     ORDERS,

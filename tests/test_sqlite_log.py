@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 
-from gateway import sqlite_kinds, sqlite_requests
 from gateway.errors import CannotOpenLog, StorageFailed, StorageFull, StorageReadOnly
 from gateway.log import Append, Placed
 from gateway.selection import EVERYTHING, Selection
-from gateway.sqlite_checkpoint import FORCED_BYTES
-from gateway.sqlite_file import JOURNAL_BYTES
-from gateway.sqlite_log import SqliteLog
+from gateway.sqlite import kinds, requests
+from gateway.sqlite.checkpoint import FORCED_BYTES
+from gateway.sqlite.file import JOURNAL_BYTES
+from gateway.sqlite.log import SqliteLog
 from tests.log_model import MEBIBYTE, STEPS, compare, key, look, names, new, one, opener, read_all
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_kind_by_kind_reads_the_same(
 ) -> None:
     """A selection that is looked up kind by kind finds what the model says, as a scan does."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite_kinds, "_SPARSE", 0)
+        patch.setattr(kinds, "_SPARSE", 0)
         asyncio.run(compare(opener("sqlite", tmp_path_factory.mktemp("log")), steps, 0))
 
 
@@ -105,15 +105,15 @@ async def test_what_selections_chose_is_remembered_within_bounds(
     log: SqliteLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Selections are remembered up to a number of kinds in all, and answer the same when they are not."""
-    monkeypatch.setattr(sqlite_kinds, "CACHED", 10)
-    kinds = sqlite_kinds.Kinds([])
+    monkeypatch.setattr(kinds, "CACHED", 10)
+    known = kinds.Kinds([])
     await log.append(Append(tuple(new(f"t{number}") for number in range(8))))
-    kinds.learn(log._kinds._kinds.values())
+    known.learn(log._kinds._kinds.values())
     for _ in range(3):
         for selection in (EVERYTHING, names("t1"), names("t1", "t2"), names("none")):
-            expected = {name[0] for name in kinds._kinds if selection.has_topic(name[0])}
-            assert {name[0] for name in kinds.selected(selection).values()} == expected
-            assert sum(len(known) + 1 for known in kinds._selected.values()) <= 10
+            expected = {name[0] for name in known._kinds if selection.has_topic(name[0])}
+            assert {name[0] for name in known.selected(selection).values()} == expected
+            assert sum(len(chosen) + 1 for chosen in known._selected.values()) <= 10
 
 
 async def test_many_kinds_are_merged_in_order(log: SqliteLog) -> None:
@@ -252,8 +252,8 @@ async def test_space_is_given_back(tmp_path: Path, log: SqliteLog) -> None:
 
 async def test_requests_are_forgotten_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The window keeps the last requests, on disk as in memory, and outlives the events themselves."""
-    monkeypatch.setattr(sqlite_requests, "REMEMBERED_LEAST", 10)
-    monkeypatch.setattr(sqlite_requests, "REMEMBERED_TIME", 0)
+    monkeypatch.setattr(requests, "REMEMBERED_LEAST", 10)
+    monkeypatch.setattr(requests, "REMEMBERED_TIME", 0)
     log = await SqliteLog.open(tmp_path / "log.db")
     for number in range(100):
         await log.append(Append((new(),), key(str(number))))
@@ -269,16 +269,16 @@ async def test_requests_are_forgotten_in_order(tmp_path: Path, monkeypatch: pyte
 
 def test_records_of_requests_survive_packing() -> None:
     """A row of requests reads as it was written, whatever their names hold."""
-    requests = [
+    made = [
         (
             key("ä" * 64, b"\0" * 16, "ünï"),
             (Placed(2**62, 1, 2**32 - 1), Placed(2**62 + 1, 10_000, 1)),
         ),
         (key("x", b"\xff" * 32), (Placed(1, 3, 1),)),
     ]
-    packed = b"".join(sqlite_requests.pack(request, placed) for request, placed in requests)
-    assert list(sqlite_requests.unpack(packed)) == [
-        (request.caller, request.request_id, request.digest, placed) for request, placed in requests
+    packed = b"".join(requests.pack(request, placed) for request, placed in made)
+    assert list(requests.unpack(packed)) == [
+        (request.caller, request.request_id, request.digest, placed) for request, placed in made
     ]
 
 
@@ -351,7 +351,7 @@ _APPENDER = textwrap.dedent(
     """
     import asyncio, random, sys
     from gateway.log import Append, NewBatch, RequestKey
-    from gateway.sqlite_log import SqliteLog
+    from gateway.sqlite.log import SqliteLog
 
     async def append(log, number):
         size = random.choice((10, 1_000, 90_000))

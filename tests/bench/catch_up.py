@@ -9,7 +9,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from gateway.log import Append, NewBatch
-from gateway.sqlite_log import SqliteLog
+from gateway.sqlite.log import SqliteLog
 from tests.bench import flights
 from tests.bench.processes import Side
 from tests.bench.report import Row

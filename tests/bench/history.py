@@ -11,7 +11,7 @@ import grpc
 from tidegate.v1 import event_pb2, event_service_pb2, event_service_pb2_grpc, topic_service_pb2
 
 from gateway.log import Append, NewBatch
-from gateway.sqlite_log import SqliteLog
+from gateway.sqlite.log import SqliteLog
 from tests.bench import flights, throughput
 from tests.bench.processes import PATIENCE, Side
 from tests.bench.report import Row, percentile

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 
-from gateway.sqlite_log import SqliteLog
+from gateway.sqlite.log import SqliteLog
 from registry.descriptors import canonical_files, fingerprint, message_types
 from registry.schema import Author, Change, ChangeKind, SchemaVersion, Subject
 from registry.sqlite_store import SqliteSchemaStore

@@ -13,15 +13,15 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from gateway.log import Trimmed
-from gateway.sqlite_file import META, PAGE_SIZE, transact
-from gateway.sqlite_reader import BYTES, COUNT, CURSORS, FIRST, KIND, ORDINAL, TIME
+from gateway.sqlite.file import META, PAGE_SIZE, transact
+from gateway.sqlite.reader import BYTES, COUNT, CURSORS, FIRST, KIND, ORDINAL, TIME
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
-    from gateway.sqlite_ledger import Kind, KindName, Ledger
-    from gateway.sqlite_reader import Meta
+    from gateway.sqlite.ledger import Kind, KindName, Ledger
+    from gateway.sqlite.reader import Meta
 
 SLICE: Final = 0.005
 """Seconds that a slice aims at: the disk decides about the rest of the 20 ms that it may take."""

@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gateway.errors import Draining
-from gateway.sqlite_reader import Reader
+from gateway.sqlite.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.sqlite_file import LogFile
-    from gateway.sqlite_writer import Writer
+    from gateway.sqlite.file import LogFile
+    from gateway.sqlite.writer import Writer
 
 MAPPED_BYTES: Final = 1 << 40
 """How much of the file is mapped into memory to read the events of a key: all that SQLite maps, 2 GiB.

@@ -1,6 +1,6 @@
 """Reading the log's file towards its beginning: pages in front of a position.
 
-As in ``sqlite_reader``, every statement answers one row and is done. Imports nothing of gRPC or of the
+As in ``reader``, every statement answers one row and is done. Imports nothing of gRPC or of the
 generated stubs.
 """
 
@@ -12,15 +12,15 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from gateway.log import BackPage, StoredBatch
-from gateway.sqlite_file import META
-from gateway.sqlite_reader import BYTES, CURSORS, FIRST, KIND, LEAST_ROWS, ROWS
+from gateway.sqlite.file import META
+from gateway.sqlite.reader import BYTES, CURSORS, FIRST, KIND, LEAST_ROWS, ROWS
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from gateway.sqlite_ledger import KindName
-    from gateway.sqlite_reader import Meta
+    from gateway.sqlite.ledger import KindName
+    from gateway.sqlite.reader import Meta
 
 _GROWTH: Final = 4
 """By how much each look is larger than the one before: nothing is known of how large batches are here."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.entries import envelope_size, keyed_events
 from gateway.errors import KeysNotIndexed, UnexpectedSequence
-from gateway.sqlite_key_reader import last_sequence
+from gateway.sqlite.key_reader import last_sequence
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gateway.entries import KeyedEvents
     from gateway.log import Append, NewBatch, StoredBatch
-    from gateway.sqlite_key_index import KeyIndex
+    from gateway.sqlite.key_index import KeyIndex
 
 
 class KeyStage:

@@ -10,12 +10,12 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Final
 
-from gateway.sqlite_file import PAGE_SIZE
+from gateway.sqlite.file import PAGE_SIZE
 from registry.sqlite_access import BUSY_SECONDS
 
 if TYPE_CHECKING:
-    from gateway.sqlite_file import LogFile
-    from gateway.sqlite_writer import Writer
+    from gateway.sqlite.file import LogFile
+    from gateway.sqlite.writer import Writer
 
 RESTART_BYTES: Final = 32 << 20
 """From what size on the write-ahead log is begun anew."""

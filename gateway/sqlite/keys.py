@@ -14,19 +14,19 @@ import structlog
 
 from gateway.errors import Draining
 from gateway.selection import Selection
-from gateway.sqlite_key_opening import read_unindexed
-from gateway.sqlite_key_reader import WantedKey, read_key
+from gateway.sqlite.key_opening import read_unindexed
+from gateway.sqlite.key_reader import WantedKey, read_key
 
 if TYPE_CHECKING:
     import sqlite3
 
     from gateway.log import KeyPage
-    from gateway.sqlite_key_tables import IndexedTopic
-    from gateway.sqlite_kinds import Kinds
-    from gateway.sqlite_opening import State
-    from gateway.sqlite_threads import Threads
-    from gateway.sqlite_trimmer import Slice
-    from gateway.sqlite_writer import Writer
+    from gateway.sqlite.key_tables import IndexedTopic
+    from gateway.sqlite.kinds import Kinds
+    from gateway.sqlite.opening import State
+    from gateway.sqlite.threads import Threads
+    from gateway.sqlite.trimmer import Slice
+    from gateway.sqlite.writer import Writer
 
 _RETRY_SECONDS: Final = 1.0
 _log = structlog.get_logger("tidegate.log")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from gateway.entries import Sealer
 from gateway.errors import UnexpectedSequence
 from gateway.log import Placed, StoredBatch, TopicBounds
-from gateway.sqlite_file import META
+from gateway.sqlite.file import META
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway.log import StoredKind
-from gateway.sqlite_ledger import topic_bounds
+from gateway.sqlite.ledger import topic_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gateway.log import TopicBounds
     from gateway.selection import Selection
-    from gateway.sqlite_ledger import Kind, KindName
+    from gateway.sqlite.ledger import Kind, KindName
 
 _SPARSE: Final = 8
 """A selection is looked up kind by kind if it is less than this part of the log, else the log is scanned."""

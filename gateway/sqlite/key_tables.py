@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from gateway.key_places import PARTS, without_topics
+from gateway.sqlite.key_places import PARTS, without_topics
 
 if TYPE_CHECKING:
     import sqlite3

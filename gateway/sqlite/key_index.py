@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway import sqlite_key_tables as tables
-from gateway.key_places import PARTS, RECORD, add_records
-from gateway.sqlite_file import transact
-from gateway.sqlite_key_tables import Run, Share
+from gateway.sqlite import key_tables as tables
+from gateway.sqlite.file import transact
+from gateway.sqlite.key_places import PARTS, RECORD, add_records
+from gateway.sqlite.key_tables import Run, Share
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable
 
     from gateway.entries import KeyedEvents
-    from gateway.sqlite_key_tables import IndexedTopic, Statement
+    from gateway.sqlite.key_tables import IndexedTopic, Statement
 
 RECENT_RECORDS: Final = 65_536
 """How many records are in memory before they are written as a run; as many events are read on opening."""

@@ -11,20 +11,20 @@ import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
-from gateway import sqlite_requests
 from gateway.errors import Draining
 from gateway.log import Bounds, Page, Placed, Trimmed
-from gateway.sqlite_back_reader import WantedBack, read_back
-from gateway.sqlite_checkpoint import Checkpointer
-from gateway.sqlite_file import LogFile
-from gateway.sqlite_key_upkeep import Upkeep
-from gateway.sqlite_keys import KeyRange, Keys
-from gateway.sqlite_kinds import Kinds
-from gateway.sqlite_opening import load
-from gateway.sqlite_reader import Wanted
-from gateway.sqlite_threads import Threads
-from gateway.sqlite_trimmer import Trim, Trimmer
-from gateway.sqlite_writer import Committed, Writer
+from gateway.sqlite import requests
+from gateway.sqlite.back_reader import WantedBack, read_back
+from gateway.sqlite.checkpoint import Checkpointer
+from gateway.sqlite.file import LogFile
+from gateway.sqlite.key_upkeep import Upkeep
+from gateway.sqlite.keys import KeyRange, Keys
+from gateway.sqlite.kinds import Kinds
+from gateway.sqlite.opening import load
+from gateway.sqlite.reader import Wanted
+from gateway.sqlite.threads import Threads
+from gateway.sqlite.trimmer import Trim, Trimmer
+from gateway.sqlite.writer import Committed, Writer
 from gateway.tail import Tail
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from gateway.log import Append, BackPage, KeyPage, RequestKey, StoredKind
     from gateway.selection import Selection
-    from gateway.sqlite_opening import State
-    from gateway.sqlite_trimmer import Slice
+    from gateway.sqlite.opening import State
+    from gateway.sqlite.trimmer import Slice
 
 TAIL_BYTES: Final = 32 << 20
 """How many bytes of recent batches are kept in memory by default."""
@@ -68,17 +68,17 @@ class SqliteLog:
         state: State,
         tail_bytes: int,
     ) -> None:
-        ledger, requests, index = state
+        ledger, window, index = state
         self._loop = loop
         self._file = file
-        self._requests = requests
+        self._requests = window
         self._tail = Tail(ledger.head, ledger.ordinal, capacity=tail_bytes)
         self._kinds = Kinds(ledger.kinds.values())
         self._under_way: dict[tuple[str, str], list[asyncio.Future[None]]] = {}
         self._trimming: set[asyncio.Future[Trimmed]] = set()
         self._trimmer = Trimmer(ledger)
         self._tail.trimmed = self._trimmer.through
-        self._writer = Writer(file, ledger, requests, Upkeep(index, ledger), self._settle_soon)
+        self._writer = Writer(file, ledger, window, Upkeep(index, ledger), self._settle_soon)
         self._threads = Threads(loop, file, self._writer)
         self._checkpointer = Checkpointer(file, self._writer)
         self._closing: asyncio.Task[None] | None = None
@@ -109,9 +109,7 @@ class SqliteLog:
         row = self._requests.row(request)
         if row is None:
             return None
-        return await self._threads.on_reader(
-            lambda reader: sqlite_requests.find(reader.connection, row, request)
-        )
+        return await self._threads.on_reader(lambda reader: requests.find(reader.connection, row, request))
 
     async def read(
         self, selection: Selection, after: int, *, max_bytes: int, deadline: float | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from gateway.groups.values import Changes
 from gateway.log import StoredKind
-from gateway.sqlite_group_rows import dead_text, dump, failed_row, loose_text, stored_key
+from gateway.sqlite.group_rows import dead_text, dump, failed_row, loose_text, stored_key
 
 if TYPE_CHECKING:
     import sqlite3

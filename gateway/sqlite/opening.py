@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.entries import Sealer
 from gateway.errors import CannotOpenLog
-from gateway.sqlite_file import META, LogFile
-from gateway.sqlite_key_index import KeyIndex
-from gateway.sqlite_key_opening import load_recent
-from gateway.sqlite_ledger import Kind, Ledger
-from gateway.sqlite_reader import BATCHES, COUNT, EVENTS, FIRST, ORDINAL, SIZE, TIME
-from gateway.sqlite_requests import RequestWindow
+from gateway.sqlite.file import META, LogFile
+from gateway.sqlite.key_index import KeyIndex
+from gateway.sqlite.key_opening import load_recent
+from gateway.sqlite.ledger import Kind, Ledger
+from gateway.sqlite.reader import BATCHES, COUNT, EVENTS, FIRST, ORDINAL, SIZE, TIME
+from gateway.sqlite.requests import RequestWindow
 
 if TYPE_CHECKING:
     from typing import Any

@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gateway import sqlite_key_tables as tables
-from gateway.sqlite_file import transact
-from gateway.sqlite_key_tables import Run, Share
+from gateway.sqlite import key_tables as tables
+from gateway.sqlite.file import transact
+from gateway.sqlite.key_tables import Run, Share
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from gateway.sqlite_key_index import KeyIndex
-    from gateway.sqlite_ledger import Ledger
+    from gateway.sqlite.key_index import KeyIndex
+    from gateway.sqlite.ledger import Ledger
 
 FANOUT: Final = 16
 """How many runs of a level are merged into one of the next: a look-up asks each run."""

@@ -15,13 +15,13 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from gateway.log import StoredBatch
-from gateway.sqlite_file import META
+from gateway.sqlite.file import META
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gateway.sqlite_ledger import KindName
+    from gateway.sqlite.ledger import KindName
 
 Meta: TypeAlias = tuple[int, int, int, int, int, int, int, int, int]
 """A row's unpacked ``meta``."""

@@ -15,20 +15,20 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.entries import Sealer, envelope_size, keys_of
-from gateway.key_places import find_records, key_hash, part_of
 from gateway.log import KeyPage, StoredBatch
-from gateway.sqlite_file import META
-from gateway.sqlite_reader import BYTES, FIRST, KIND, ORDINAL, TIME
+from gateway.sqlite.file import META
+from gateway.sqlite.key_places import find_records, key_hash, part_of
+from gateway.sqlite.reader import BYTES, FIRST, KIND, ORDINAL, TIME
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from gateway.key_places import Place
-    from gateway.sqlite_key_index import KeyIndex
-    from gateway.sqlite_key_tables import Run
-    from gateway.sqlite_ledger import KindName
-    from gateway.sqlite_reader import Meta
+    from gateway.sqlite.key_index import KeyIndex
+    from gateway.sqlite.key_places import Place
+    from gateway.sqlite.key_tables import Run
+    from gateway.sqlite.ledger import KindName
+    from gateway.sqlite.reader import Meta
 
 LAST: Final = 2**63 - 1
 RECORD_BYTES: Final = 1 << 20
@@ -56,7 +56,7 @@ SELECT CAST(group_concat(piece, '') AS BLOB) FROM (
 """
 
 _make = partial(tuple.__new__, StoredBatch)
-"""Makes a batch of the tuple of its values, as ``sqlite_reader`` does."""
+"""Makes a batch of the tuple of its values, as ``reader`` does."""
 
 
 @dataclass(frozen=True, slots=True)

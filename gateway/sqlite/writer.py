@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 
-from gateway import sqlite_requests
 from gateway.errors import StreamStopped
-from gateway.sqlite_file import PAGE_SIZE, transact
-from gateway.sqlite_key_stage import KeyStage
-from gateway.sqlite_ledger import Entry
+from gateway.sqlite import requests
+from gateway.sqlite.file import PAGE_SIZE, transact
+from gateway.sqlite.key_stage import KeyStage
+from gateway.sqlite.ledger import Entry
 from registry.errors import TidegateError
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gateway.log import Append, Placed, RequestKey, StoredBatch
-    from gateway.sqlite_file import LogFile
-    from gateway.sqlite_key_upkeep import Upkeep
-    from gateway.sqlite_ledger import Kind, KindName, Ledger, Row
-    from gateway.sqlite_requests import RequestWindow
+    from gateway.sqlite.file import LogFile
+    from gateway.sqlite.key_upkeep import Upkeep
+    from gateway.sqlite.ledger import Kind, KindName, Ledger, Row
+    from gateway.sqlite.requests import RequestWindow
 
 GROUP_BYTES: Final = 4 << 20
 """A group takes no more appends once it has this many bytes."""
@@ -91,7 +91,7 @@ class Writer:
         self,
         file: LogFile,
         ledger: Ledger,
-        requests: RequestWindow,
+        window: RequestWindow,
         upkeep: Upkeep,
         settle: Callable[[Committed], None],
     ) -> None:
@@ -103,7 +103,7 @@ class Writer:
         self._written = 0
         self._busy = False
         self._file = file
-        self._requests = requests
+        self._requests = window
         self._settle = settle
         self._connection = file.connect(cache_bytes=32 << 20)
         self._running = True
@@ -250,9 +250,9 @@ class Writer:
     def _known(self, request: RequestKey, placed: _Requests) -> tuple[Placed, ...] | None:
         here = placed.get((request.caller, request.request_id))
         if here is not None:
-            return sqlite_requests.check_digest(request, here[0].digest, here[1])
+            return requests.check_digest(request, here[0].digest, here[1])
         row = self._requests.row(request)
-        return None if row is None else sqlite_requests.find(self._connection, row, request)
+        return None if row is None else requests.find(self._connection, row, request)
 
     def _write(self, entry: Entry, placed: _Requests) -> None:
         if not entry.rows:
@@ -264,7 +264,7 @@ class Writer:
         statements += [(_INSERT_KIND, [kind.id, *kind.name]) for kind in entry.new_kinds]
         outdated = 0
         if placed:
-            records = b"".join([sqlite_requests.pack(*request) for request in placed.values()])
+            records = b"".join([requests.pack(*request) for request in placed.values()])
             statements.append((_INSERT_REQUESTS, (entry.ordinal, entry.time, records)))
             outdated = self._requests.outdated(entry.time)
             if outdated:

@@ -13,7 +13,7 @@ from gateway.entries import append_time_of
 from gateway.groups.store import Kept, Write
 from gateway.groups.values import Progress
 from gateway.log import StoredBatch, StoredKind
-from gateway.sqlite_group_rows import (
+from gateway.sqlite.group_rows import (
     definition_text,
     dump,
     loose_text,
@@ -24,8 +24,8 @@ from gateway.sqlite_group_rows import (
     read_loose,
     read_parked,
 )
-from gateway.sqlite_group_saving import as_changes, number, remove_letters, save
-from gateway.sqlite_group_tables import prepare_tables, sweep
+from gateway.sqlite.group_saving import as_changes, number, remove_letters, save
+from gateway.sqlite.group_tables import prepare_tables, sweep
 from registry.errors import TidegateError
 from registry.sqlite_access import SqliteAccess
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway.entries import Sealer, envelope_size, keyed_events
-from gateway.sqlite_reader import Reader, Wanted
+from gateway.sqlite.reader import Reader, Wanted
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from gateway.entries import KeyedEvents
     from gateway.log import StoredBatch
-    from gateway.sqlite_key_index import KeyIndex
-    from gateway.sqlite_key_tables import IndexedTopic
-    from gateway.sqlite_ledger import KindName, Ledger
+    from gateway.sqlite.key_index import KeyIndex
+    from gateway.sqlite.key_tables import IndexedTopic
+    from gateway.sqlite.ledger import KindName, Ledger
 
 PAGE_BYTES: Final = 256 * 1024
 """How many bytes of stored batches are indexed at once."""

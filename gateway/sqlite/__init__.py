@@ -1,0 +1,1 @@
+"""The embedded engine: log, topics, readers, groups and an index of keys, in one SQLite file."""
