@@ -291,6 +291,40 @@ async def test_others_have_their_turn_while_a_filter_works(shop: Shop) -> None:
     assert longest < 0.3
 
 
+SLOW = f"[{', '.join(['1'] * 190)}].map(x, x + 1).exists(x, x == event.data.amount_cents)"
+"""A filter that takes some milliseconds an event."""
+
+
+async def test_a_slow_filter_does_not_silence_its_stream(shop: Shop) -> None:
+    """Heartbeats come at their interval also while a filter works on one batch for many times as long."""
+    await stock(shop, *[0] * 1_000)
+    subscription = filtered(shop, SLOW, heartbeat_interval=OFTEN)
+    await subscription.next("opened")
+    loop, beats, longest = asyncio.get_running_loop(), 0, 0.0
+    heard = loop.time()
+    while (frame := await subscription.frame()) and frame.WhichOneof("frame") == "heartbeat":
+        assert (frame.heartbeat.position, frame.heartbeat.head_sequence) == (0, 1_000)
+        assert frame.heartbeat.lag_batches == 1
+        longest, heard, beats = max(longest, loop.time() - heard), loop.time(), beats + 1
+    assert frame is not None
+    assert frame.caught_up.position == 1_000
+    assert beats >= 3
+    assert longest < 1.0
+
+
+async def test_a_slow_filter_does_not_hold_up_a_stopping_gateway(start_shop: StartShop) -> None:
+    """A gateway that stops while a filter works says Draining at once, with the position before the page."""
+    async with start_shop() as shop:
+        await stock(shop, *[0] * 5_000)
+        subscription = filtered(shop, SLOW, heartbeat_interval=OFTEN)
+        await subscription.until("heartbeat")
+        begun = asyncio.get_running_loop().time()
+        await shop.gateway.__aexit__(None, None, None)
+        assert asyncio.get_running_loop().time() - begun < 3
+        _, draining = await subscription.until("draining")
+        assert draining.position == 0
+
+
 async def test_a_reader_that_falls_behind_is_told_and_told_when_it_is_back(shop: Shop) -> None:
     """FellBehind comes once, when what it reads lay there for over a second; then CaughtUp comes again."""
     subscription = shop.subscribe(ORDERS)
