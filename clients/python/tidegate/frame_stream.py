@@ -103,7 +103,9 @@ class FrameStream:
     def _note_life(self, frame: Any) -> event_service_pb2.SubscribeResponse:
         self._was_opened = True
         self._failing_since = None
-        if frame.WhichOneof("frame") in _PROGRESS:  # others come also of one that breaks as soon as it is open
+        if (
+            frame.WhichOneof("frame") in _PROGRESS
+        ):  # others come also of one that breaks as soon as it is open
             self._backoff.reset()
         return cast("event_service_pb2.SubscribeResponse", frame)
 
