@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import grpc
@@ -80,3 +81,17 @@ async def test_streams_that_open_and_break_are_tried_ever_more_seldom(
                 await anext(subscription)
         await subscription.close()
     assert len(breaking.opened) < 7 if grows else len(breaking.opened) > 8
+
+
+async def test_a_draining_gateway_is_left_alone_for_as_long_as_it_says() -> None:
+    """Who is told that the gateway stops, and when to come back, does not come back sooner."""
+    draining = pb.SubscribeResponse(draining={"position": 0, "reconnect_after": {"nanos": 700_000_000}})
+    breaking = Breaking(OPENED, BEAT, draining)
+    async with serving(breaking) as address, tidegate.AsyncClient(address) as client:
+        subscription = client.subscribe("shop.orders")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2.0):
+                await anext(subscription)
+        await subscription.close()
+    assert len(breaking.opened) >= 2
+    assert all(later - sooner >= 0.7 for sooner, later in pairwise(breaking.opened))
