@@ -53,3 +53,25 @@ def test_what_cheap_parts_leave_out_is_not_decoded(case: str) -> None:
     assert decide(program(NEW, text), batch) == (passed, [])
     with pytest.raises(DecodeError):  # as it would be if it were tried
         decide(program(NEW, HAS_TAG), batch)
+
+
+NO_UTF_8 = {
+    "event.data.text == 'a'": [1],
+    "event.data.text != 'a'": [0],
+    "event.data.text.startsWith('a')": [1],
+    "event.data.text in ['a', 'b']": [1],
+    "event.data.text == event.data.code": [],
+    "event.data.text.matches('^a')": [1],
+    "event.data.lines.exists(l, l == 'a')": [],
+    "'a' in event.data.words": [],
+}
+"""Expressions over proto2's texts, and which of two events pass: the first has texts of any bytes."""
+
+
+@pytest.mark.parametrize("text", NO_UTF_8)
+def test_texts_that_are_no_utf_8_are_no_failure(text: str) -> None:
+    """What proto2 lets into a text is another text, and ends no stream."""
+    hostile = b"\x0a\x01c\x22\x01\xff\x4a\x01\xff\x3a\x06\x0a\x01\xff\x12\x01\xfe"
+    data = (hostile, b"\x0a\x01c\x22\x01a")
+    batch = batch_of(OLD, [event_pb2.Event(data=each) for each in data])
+    assert decide(program(OLD, text), batch) == (NO_UTF_8[text], [])

@@ -14,6 +14,7 @@ from tidegate.v1 import event_service_pb2 as pb
 from tidegate.v1 import subscription_pb2 as frames
 from tidegate.v1.event_pb2 import EventBatch
 
+from gateway.filter import Filter
 from tests.shop import (
     NEVER,
     ORDERS,
@@ -34,6 +35,10 @@ from tests.test_reader_guard import promise_nothing
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
+
+    from gateway.filter import Condition
+    from gateway.log import StoredBatch
+    from registry.filters.program import Outcome
 
     StartShop = Callable[..., AbstractAsyncContextManager[Shop]]
 
@@ -164,14 +169,17 @@ async def test_a_failing_filter_warns_and_goes_on(shop: Shop) -> None:
     assert (warning.first_sequence, warning.last_sequence) == (2, 4)
     assert "divide by zero" in warning.message
     await subscription.next("caught_up")
-    await stock(shop, 0, 2)
-    assert [event.sequence for event in await subscription.events(1)] == [7]  # and no other warning yet
+    for amounts, passing in (((0, 2), 7), ((2,), 8)):
+        await stock(shop, *amounts)
+        frame = await subscription.frame()
+        assert frame is not None  # and no other warning yet
+        assert [event.sequence for event in events_of(frame)] == [passing]
     beats = filtered(shop, "6 / event.data.amount_cents == 3", heartbeat_interval=OFTEN, from_sequence=6)
     _, warning = await beats.until("warning")
     assert (warning.event_count, warning.first_sequence, warning.last_sequence) == (1, 6, 6)
     await stock(shop, 0)
     _, warning = await beats.until("warning")
-    assert (warning.event_count, warning.first_sequence, warning.last_sequence) == (1, 8, 8)
+    assert (warning.event_count, warning.first_sequence, warning.last_sequence) == (1, 9, 9)
 
 
 async def test_a_stream_that_ends_says_what_it_failed_on(shop: Shop) -> None:
@@ -217,16 +225,23 @@ async def test_a_version_that_a_filter_does_not_fit_does_not_pass(shop: Shop) ->
     assert "note" in warning.message
 
 
-async def test_what_many_share_is_computed_once(shop: Shop) -> None:
+async def test_what_many_share_is_computed_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty subscriptions with one filter have each batch decided once, not twenty times."""
     subscriptions = [filtered(shop, "event.data.amount_cents % 2 == 1") for _ in range(20)]
     for subscription in subscriptions:
         await subscription.until("caught_up")
-    (shared,) = shop.gateway._subscriber._sieves._filters.values()
+    decided: list[int] = []
+    original = Filter._decide
+
+    async def decide(self: Filter, condition: Condition, batch_: StoredBatch) -> Outcome:
+        decided.append(batch_.first_sequence)
+        return await original(self, condition, batch_)
+
+    monkeypatch.setattr(Filter, "_decide", decide)
     await asyncio.gather(*[stock(shop, 1, 2, 3) for _ in range(10)])
     for subscription in subscriptions:
         assert len(await subscription.events(20)) == 20
-    assert shared.evaluated == 10
+    assert sorted(decided) == [1 + 3 * number for number in range(10)]
 
 
 async def test_a_filter_is_live_as_long_as_its_stream(shop: Shop) -> None:
