@@ -130,21 +130,45 @@ async def test_long_work_keeps_its_events_and_a_timeout_ends_it(client: tidegate
 async def test_stopping_finishes_what_runs_and_gives_back_the_rest(client: tidegate.AsyncClient) -> None:
     """A stopped worker begins nothing; what runs is settled, what was read only costs no attempt."""
     await publish(client, *range(1, 21))
-    begun = asyncio.Event()
+    begun, end = asyncio.Event(), asyncio.Event()
 
     async def handle(_event: tidegate.Delivery) -> None:
         begun.set()
-        await asyncio.sleep(0.2)
+        await end.wait()
 
     worker = client.worker("g", handle, concurrency=2, **OPTIONS)
     async with running(worker):
         await begun.wait()
-    assert worker.progress.done == 2
-    async with client.join("g") as successor, asyncio.timeout(PATIENCE):
-        others = [await anext(successor) for _ in range(18)]
-        assert {event.attempt for event in others} == {1}
+        worker.stop()
+        async with client.join("g") as successor, asyncio.timeout(PATIENCE):
+            others = [await anext(successor) for _ in range(18)]
+            assert {event.attempt for event in others} == {1}
+            assert worker.progress.running == 2
+            for event in others:
+                event.ack()
+        end.set()
+        await wait_until(lambda: _holds(worker.progress.done == 2))
+    await settled(client)
     with pytest.raises(RuntimeError, match="runs once"):
         await worker.run()
+
+
+async def test_what_does_not_end_in_time_is_tried_again(client: tidegate.AsyncClient) -> None:
+    """A handler that outlasts the grace is ended; its event is the group's at once, with the reason."""
+    await publish(client, 1)
+    begun = asyncio.Event()
+
+    async def handle(_event: tidegate.Delivery) -> None:
+        begun.set()
+        await asyncio.sleep(PATIENCE)
+
+    options: dict[str, Any] = OPTIONS | {"settings": GroupSettings(max_attempts=1)}
+    worker = client.worker("g", handle, grace=0.1, **options)
+    async with running(worker):
+        await begun.wait()
+    await settled(client)
+    (letter,) = [letter async for letter in client.list_dead_letters("g")]
+    assert letter.reason == "the worker was stopped before the handler was done"
 
 
 async def test_threads_work_like_tasks(client: tidegate.AsyncClient) -> None:
