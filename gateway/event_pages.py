@@ -21,7 +21,7 @@ from gateway.topic_choice import choose
 from registry.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gateway.config import Config
     from gateway.log import EventLog, StoredBatch, TopicBounds
@@ -35,6 +35,8 @@ AT_ONCE: Final = 16
 """How many pages are made at once; others wait their turn. Each holds some MiB."""
 LOOKED_THROUGH: Final = 100_000
 """After how many events a page ends, whatever it has found."""
+LONGEST: Final = 5.0
+"""After how many seconds a page ends, whatever it has found: a filter may be slow, a caller impatient."""
 PROJECTED_AT_ONCE: Final = 500
 """How many events are made another form of at once: that holds the event loop."""
 READ_BYTES: Final = 256 * 1024
@@ -59,9 +61,9 @@ class PlainSieve:
             return batch.entry
         return pick(batch.entry, indexes)
 
-    def take_failures(self) -> None:
+    def failed(self, _: StoredBatch) -> Sequence[int]:
         """Answers that nothing failed."""
-        return
+        return ()
 
 
 class EventPages:
@@ -102,8 +104,11 @@ class EventPages:
         guard = ReaderGuard(self._registry, sieve.pinned, skip=False) if sieve and sieve.pinned else None
         while not place.is_end and not page.is_full:
             read = await self._read(reading, selection, place, page.events_left)
-            await page.prepare(read, guard)
-            place = page.take(read, place)
+            for part in (read,) if sieve is None else read.parts(place, backwards=reading.backwards):
+                await page.prepare(part, guard)
+                place = page.take(part, place)
+                if page.is_full:
+                    break
             await asyncio.sleep(0)
         bounds = await self._log.bounds(selection)
         return EventPage(
@@ -158,6 +163,14 @@ class _Read(NamedTuple):
     behind: Place
     is_of_key: bool = False
 
+    def parts(self, place: Place, *, backwards: bool) -> Iterator[_Read]:
+        """Answers it batch by batch, for a page that may be full behind any; ``place`` is that before it."""
+        for batch in self.batches[:-1]:
+            end = batch.first_sequence if backwards else batch.last_sequence
+            place = place.behind(end, backwards=backwards)
+            yield _Read((batch,), place, self.is_of_key)
+        yield _Read(self.batches[-1:], self.behind, self.is_of_key)
+
 
 class _Page:
     """A page that is being filled."""
@@ -171,14 +184,13 @@ class _Page:
         self.events_left = min(reading.page_size, MAX_EVENTS)
         self._bytes_left = PAGE_BYTES
         self._looked = 0
+        self._until = asyncio.get_running_loop().time() + LONGEST
         self._is_full = False
         self._at_once = MAX_EVENTS if isinstance(sieve, PlainSieve) else PROJECTED_AT_ONCE
 
     async def prepare(self, read: _Read, guard: ReaderGuard | None) -> None:
         """Gets ready for what was read, and refuses what can't be read as it was asked for."""
         await self._sieve.prepare(read.batches)
-        failures = self._sieve.take_failures()
-        self.failures += failures.count if failures else 0
         if guard is not None:
             await guard.judge(read.batches)
             for _ in guard.stretches(read.batches):
@@ -187,7 +199,9 @@ class _Page:
     @property
     def is_full(self) -> bool:
         """Whether nothing more is to be looked at."""
-        return self._is_full or not self.events_left or self._looked >= LOOKED_THROUGH
+        if self._is_full or not self.events_left or self._looked >= LOOKED_THROUGH:
+            return True
+        return bool(self._looked) and asyncio.get_running_loop().time() >= self._until
 
     def take(self, read: _Read, place: Place) -> Place:
         """Takes what is wanted of a read, as much as there is room for; answers the place behind that."""
@@ -195,7 +209,9 @@ class _Page:
         if read.is_of_key and isinstance(self._sieve, PlainSieve):
             return self._take_events(read, place)
         for batch in read.batches:
-            place = self._take(batch, place, None if read.is_of_key else self._key)
+            key, before = None if read.is_of_key else self._key, place
+            place = self._take(batch, place, key)
+            self._count_failures(batch, before, place, key)
             if self._is_full or (not self.events_left and batch is not read.batches[-1]):
                 return place
         return read.behind
@@ -233,6 +249,15 @@ class _Page:
                 return place
             indexes = indexes[len(taken) :]
         return behind
+
+    def _count_failures(self, batch: StoredBatch, before: Place, behind: Place, key: str | None) -> None:
+        """Counts the events between two places on which the filter failed; others are another page's."""
+        failed = self._sieve.failed(batch)
+        if failed and key is not None:
+            failed = sorted(set(failed).intersection(wire.find_key(batch.entry, key)))
+        first, last = (behind.last + 1, before.last) if self._backwards else (before.first, behind.first - 1)
+        first, last = max(first, before.first), min(last, before.last)
+        self.failures += sum(first <= batch.first_sequence + index <= last for index in failed)
 
     def _wanted(self, batch: StoredBatch, place: Place, key: str | None) -> Sequence[int]:
         """Answers the indexes of the wanted events, in the order of the reading."""

@@ -69,7 +69,6 @@ class Filter:
 
     Attributes:
         number: Tells it from all others that there ever were in this process.
-        evaluated: How many batches it decided, those not counted whose result was known.
     """
 
     def __init__(
@@ -82,7 +81,6 @@ class Filter:
         self._others = others
         self._deciding = asyncio.Lock()
         self.number = next(_numbers)
-        self.evaluated = 0
 
     async def decide(self, batch: StoredBatch) -> Outcome:
         """Decides a batch, in turns with other work.
@@ -105,7 +103,6 @@ class Filter:
         return outcome
 
     async def _decide(self, condition: Condition, batch: StoredBatch) -> Outcome:
-        self.evaluated += 1
         try:
             program = await self._program(condition, batch)
         except BadFilter as error:

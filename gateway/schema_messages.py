@@ -16,7 +16,7 @@ from registry.errors import InvalidRequest
 from registry.schema import Candidate, SchemaReference, SubjectMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from registry.compat.finding import CounterExample, Finding, Place
     from registry.report import AffectedFilter, AffectedReader, CheckReport
@@ -197,7 +197,7 @@ def report_message(report: CheckReport) -> pb.CheckReport:
         removed_types=_fitting(report.removed_types),
         topics_in_need=_fitting(report.topics_in_need),
         blocked_by_readers=report.blocked_by_readers,
-        filters=fill_page(map(_filter_message, report.filters), len(report.filters), LIST_BYTES),
+        filters=filter_messages(report.filters),
     )
 
 
@@ -244,6 +244,11 @@ def _fitting(names: Iterable[str]) -> list[str]:
 
 def _affected_message(affected: AffectedReader) -> finding_pb2.AffectedReader:
     return finding_pb2.AffectedReader(reader=reader_message(affected.reader), findings=affected.findings)
+
+
+def filter_messages(affected: Sequence[AffectedFilter]) -> list[pb.AffectedFilter]:
+    """Answers filters that a schema breaks, as many as there is room for."""
+    return fill_page(map(_filter_message, affected), len(affected), LIST_BYTES)
 
 
 def _filter_message(affected: AffectedFilter) -> pb.AffectedFilter:

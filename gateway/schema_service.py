@@ -15,6 +15,7 @@ from gateway.paging import fill_page, make_token, page_size, read_number, read_t
 from gateway.schema_messages import (
     change_message,
     compatibility_message,
+    filter_messages,
     finding_message,
     read_candidate,
     read_promise,
@@ -72,6 +73,7 @@ class SchemaService(SchemaServiceServicer):
             schema=summary_message(registered.schema),
             created=registered.created,
             notices=[finding_message(notice, Verdict.NOTICE) for notice in registered.notices],
+            filters=filter_messages(registered.filters),
         )
 
     async def CheckSchema(self, request: pb.CheckSchemaRequest, context: Context) -> None:

@@ -179,6 +179,14 @@ class Sieve:
         """
         return self._outcome(batch).passed
 
+    def failed(self, batch: StoredBatch) -> Sequence[int]:
+        """Answers the indexes of the events of a batch on which the filter fails.
+
+        Raises:
+            LookupError: It was not among those that were last prepared.
+        """
+        return self._outcome(batch).failed
+
     def entry(self, batch: StoredBatch, indexes: Sequence[int] | None) -> bytes:
         """Answers a finished entry with some events of a batch, whether they pass or not; None for all.
 

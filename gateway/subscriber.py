@@ -185,6 +185,7 @@ class Subscription:
         self._sifting = sifting
         self._draining = False
         self._reader: asyncio.Task[object] | None = None
+        self._beat = 0.0
 
     def drain(self) -> None:
         """Ends the subscription behind the frames of the page that it holds."""
@@ -195,19 +196,17 @@ class Subscription:
     async def frames(self) -> AsyncGenerator[Frame, None]:
         """Answers the frames, in order, until the end that was asked for or until ``drain``."""
         loop = asyncio.get_running_loop()
-        interval = self._wanted.heartbeat
-        yield Opened(self._position, self._head, interval)
-        beat = loop.time() + interval
+        yield Opened(self._position, self._head, self._wanted.heartbeat)
+        self._beat = loop.time() + self._wanted.heartbeat
         while not self._ended():
-            page = await self._read(beat)
+            page = await self._read(self._beat)
             if page is None:
                 break
             for frame in await self._ahead(page):
                 yield frame
-            if loop.time() >= beat:  # now, when the page knows the head: sending it may take long
+            if loop.time() >= self._beat:  # now, when the page knows the head: sending it may take long
                 self._require_topics()
                 yield self._heartbeat(page)
-                beat = loop.time() + interval
             if self._sifting is None:
                 for frame in self._take(page):
                     yield frame
@@ -285,8 +284,21 @@ class Subscription:
         self._pass(page)
 
     async def _sift(self, page: Page, sifting: Sifting) -> AsyncIterator[Frame]:
-        """Does what ``_take`` does with what passes the sieve, and warns of what could not be told."""
-        passing = await sifting.passing(self._cut(page.batches))
+        """Does what ``_take`` does with what passes the sieve, and warns of what could not be told.
+
+        Heartbeats come meanwhile, and a gateway that drains does not wait: a filter may take long for a page.
+        """
+        loop = asyncio.get_running_loop()
+        deciding = self._reader = asyncio.ensure_future(sifting.passing(self._cut(page.batches)))
+        try:
+            while not (await asyncio.wait({deciding}, timeout=max(0.0, self._beat - loop.time())))[0]:
+                yield self._heartbeat(page)
+        finally:
+            self._reader = None
+            deciding.cancel()
+        if self._draining and deciding.cancelled():
+            return
+        passing = deciding.result()
         for stretch in self._guard.stretches(passing) if self._guard and passing else (passing,):
             if isinstance(stretch, Gap):
                 self._position = stretch.last_sequence
@@ -297,7 +309,7 @@ class Subscription:
                 self._current_until = max(self._current_until, sifted.append_time)
                 yield sifted.frame
         self._pass(page)
-        for warning in sifting.warnings(asyncio.get_running_loop().time()):
+        for warning in sifting.warnings(loop.time()):
             yield warning
 
     def _pack(self, batches: Sequence[StoredBatch]) -> Iterator[bytes]:
@@ -363,7 +375,8 @@ class Subscription:
                 raise TopicNotFound(name)
 
     def _heartbeat(self, page: Page) -> Heartbeat:
-        """Answers how the reader stands when it is about to be sent a page."""
+        """Answers how the reader stands when it is about to be sent a page; the next one is due later."""
+        self._beat = asyncio.get_running_loop().time() + self._wanted.heartbeat
         now = time.time_ns()
         if page.batches:
             since, ordinal = page.batches[0].append_time, page.batches[0].ordinal - 1

@@ -53,7 +53,10 @@ class Registration:
         """Makes a candidate the subject's next version; see ``Registry.register``."""
         check_subject_name(name)
         prepared = await self._candidates.prepare(name, candidate)
-        return await self._changing.run(name, lambda: self._place(name, prepared, author, version))
+        registered = await self._changing.run(name, lambda: self._place(name, prepared, author, version))
+        if not registered.created:
+            return registered
+        return replace(registered, filters=await self._checks.broken_filters(prepared, name))
 
     async def _place(self, name: str, prepared: Prepared, author: Author, version: int) -> Registered:
         before = await self._store.subject(name)

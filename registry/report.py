@@ -90,8 +90,10 @@ class Registered:
         created: Whether this registration made it.
         notices: What changed against the version before it without breaking the promise, at most
             ``NOTICES_ANSWERED``; empty if it was there.
+        filters: The live filters that don't compile with it, as in ``CheckReport``; empty if it was there.
     """
 
     schema: SchemaVersion
     created: bool
     notices: tuple[Finding, ...] = ()
+    filters: tuple[AffectedFilter, ...] = ()

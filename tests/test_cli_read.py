@@ -68,3 +68,17 @@ def test_what_can_not_be_read_is_wrong_usage(tidegate: Run, options: tuple[str, 
     """A range without events and options that contradict each other end with 2, in words."""
     refused = tidegate("read", "some.topic", *options)
     assert (refused.returncode, told in refused.stderr) == (2, True), refused.stderr
+
+
+def test_what_is_no_text_is_wrong_usage(tidegate: Run, cli_topic: str) -> None:
+    """An argument that is not UTF-8 is named, in one line."""
+    for arguments in (
+        ("subscribe", cli_topic, "--filter", "event.key == '\udcff'"),
+        ("read", cli_topic, "--key", "\udcff"),
+        ("topic", "get", "\udcff"),
+    ):
+        done = tidegate(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "\\udcff" in done.stderr
+        assert "is not UTF-8" in done.stderr
+        assert "Traceback" not in done.stderr

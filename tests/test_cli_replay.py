@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import signal
+import subprocess
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import tidegate
 from hypothesis import given
 from hypothesis import strategies as st
-from tidegate.cli.replaying import Pace, Replayed
+from tidegate.cli.replaying import Pace, Replayed, Way
 from tidegate.cli.values import Speed
 
-from tests.command_line import departure, json_lines, start_tidegate
+from tests.command_line import TIDEGATE, departure, json_lines, start_tidegate
 
 DEPARTED = "flights.v1.Departed"
 
@@ -101,7 +107,14 @@ def test_interrupted_replays_at_once_publish_each_event_once(
     assert [event["id"] for event in events_of(tidegate, target)] == [f"flight-{n}" for n in range(1, 301)]
 
 
-def test_the_speed_is_kept(tidegate: Run, cli_topic: str) -> None:
+def times_of(server: str, topic: str) -> list[float]:
+    """When the events of a topic were appended, in seconds after the first one."""
+    with tidegate.Client(server) as client:
+        times = [event.append_time for event in client.read_events(topic)]
+    return [(time - times[0]).total_seconds() for time in times]
+
+
+def test_the_speed_is_kept(tidegate: Run, cli_server: str, cli_topic: str) -> None:
     """As recorded, the events are as far apart as they were; filters and ranges leave out the rest."""
     target = make_target(tidegate, cli_topic)
     publish(tidegate, cli_topic, 1, 2)
@@ -111,6 +124,50 @@ def test_the_speed_is_kept(tidegate: Run, cli_topic: str) -> None:
     assert tidegate("replay", cli_topic, target, *chosen).returncode == 0
     (first, _), (last, _) = [(e["id"], e) for e in events_of(tidegate, target)]
     assert (first, last) == ("flight-1", "flight-3")
+    recorded, replayed = times_of(cli_server, cli_topic)[-1], times_of(cli_server, target)[-1]
+    assert recorded - 0.1 < replayed < recorded + 1
+
+
+def test_a_rate_is_kept(tidegate: Run, cli_server: str, cli_topic: str) -> None:
+    """At a number a second, each event is published when it is its turn, and none before."""
+    target = make_target(tidegate, cli_topic)
+    publish(tidegate, cli_topic, *range(1, 6))
+    assert tidegate("replay", cli_topic, target, "--speed", "4/s").returncode == 0
+    for number, at in enumerate(times_of(cli_server, target)):
+        assert number / 4 - 0.1 < at < number / 4 + 1
+
+
+def test_a_terminal_sees_how_far_a_replay_is(tidegate: Run, cli_server: str, cli_topic: str) -> None:
+    """On a terminal there is a bar, which fills up, with the events so far; it is gone at the end."""
+    target = make_target(tidegate, cli_topic)
+    publish(tidegate, cli_topic, *range(1, 31))
+    ours, theirs = pty.openpty()
+    command = [*TIDEGATE, "--server", cli_server, "replay", cli_topic, target, "--speed", "20/s"]
+    size = {"COLUMNS": "100", "LINES": "30", "TERM": "xterm", "NO_COLOR": "1"}
+    with subprocess.Popen(command, stderr=theirs, env=os.environ | size) as process:
+        os.close(theirs)
+        drawn = b""
+        with suppress(OSError):  # the other end is closed
+            while part := os.read(ours, 4096):
+                drawn += part
+        os.close(ours)
+    assert process.returncode == 0
+    counts = [int(count) for count in re.findall(r"(\d+) events", drawn.decode())]
+    assert counts == sorted(counts)
+    assert any(0 < count < 30 for count in counts)
+    assert "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in drawn.decode()
+    assert drawn.decode().splitlines()[-1].endswith(f"replayed 30 events from {cli_topic} to {target}")
+
+
+@given(st.lists(st.integers(1, 1_000), min_size=1, unique=True), st.integers(0, 100), st.integers(0, 50))
+def test_a_bar_fills_once(sequences: list[int], more: int, grows: int) -> None:
+    """Wherever a replay begins, and however the log grows meanwhile, its bar goes from empty to full."""
+    sequences.sort()
+    for end in (None, sequences[-1]):
+        way, head = Way(end), sequences[-1] + (more if end else 0)
+        shown = [way.come(at, head + number * grows) for number, at in enumerate(sequences)]
+        assert {total for _, total in shown} == {sequences[-1] - sequences[0] + 1}
+        assert [done for done, _ in shown] == [at - sequences[0] + 1 for at in sequences]
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.001, 1000))

@@ -112,6 +112,20 @@ def test_a_refused_registration_explains_itself(team: Team) -> None:
     assert "(INCOMPATIBLE_SCHEMA)" in refused.stderr
 
 
+def test_filters_that_a_registration_breaks_are_named(team: Team) -> None:
+    """A rename that the wire allows is registered, and whose filter does not know it is told on stderr."""
+    topic, filter_ = f"{team.subject}.orders", "event.data.cents > 5"
+    assert team.tidegate("topic", "create", topic, "--subject", team.subject).exit_code == 0
+    group = team.tidegate("group", "create", team.subject, topic, "--type", team.type, "--filter", filter_)
+    assert group.exit_code == 0, group.stderr
+    team.write(lambda text: text.replace("cents", "euro_cents"))
+    registered = team.send("register")
+    assert registered.stdout == f"{team.subject} version 2 registered: {team.type}\n"
+    assert registered.stderr.startswith(f"Warning: a filter of group {team.subject} would get no {team.type}")
+    assert f"`{filter_}`: column 11: undefined field 'cents'" in registered.stderr
+    assert team.send("register").stderr == ""
+
+
 def test_ci_reads_the_outcome(team: Team) -> None:
     """JSON has the verdict and what it rests on, GitHub gets annotations, Markdown a heading."""
     team.write(retype)

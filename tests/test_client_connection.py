@@ -5,6 +5,7 @@ import contextlib
 import random
 import socket
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import tidegate
@@ -220,6 +221,27 @@ async def test_latest_resumes_where_it_was(shop, proxy):
         await direct.publish("shop.orders", paid(1))
         proxy.target = shop.gateway.address
         assert (await following).id == "1"
+        await subscription.close()
+
+
+async def test_a_time_to_come_is_waited_for_over_breaks(shop, proxy):
+    """A reader from a time in the future that loses its connection gets nothing from before that time."""
+    proxy.target = shop.gateway.address
+    async with two_clients(proxy.address, shop.gateway.address) as (client, direct):
+        await direct.publish("shop.orders", paid(0))
+        opened, start = asyncio.Event(), datetime.now(UTC) + timedelta(seconds=1)
+        subscription = client.subscribe(
+            "shop.orders", start=start, on_caught_up=lambda _position: opened.set()
+        )
+        following = asyncio.ensure_future(anext(subscription))
+        await opened.wait()
+        opened.clear()
+        proxy.cut()
+        await opened.wait()
+        await direct.publish("shop.orders", paid(1))
+        await asyncio.sleep((start - datetime.now(UTC)).total_seconds() + 0.05)
+        await direct.publish("shop.orders", paid(2))
+        assert (await following).id == "2"
         await subscription.close()
 
 

@@ -13,11 +13,15 @@ import tidegate
 from tidegate import EARLIEST, LATEST, NewEvent, StreamWarning, connection, errors
 from tidegate.received import Batch
 
+from gateway import subscriber
 from tests.shop import ORDERS, PAID, PATIENCE, PLACED, SCHEMA_2, order, wait_until
 from tests.test_client_connection import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from gateway.frames import Subscribing
+    from gateway.log import Bounds
 
 
 @pytest.fixture
@@ -132,6 +136,45 @@ async def test_filtered_streams_that_break_lose_and_repeat_nothing(
     assert seen == sorted(wanted)
     assert sparse
     assert proxy.connections > 3
+
+
+async def test_what_does_not_pass_is_not_scanned_twice(
+    start_shop: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader of nothing goes on behind all that was looked at for it, over breaks and restarts."""
+    monkeypatch.setattr(connection.Backoff, "next_delay", lambda _self: 0.01)
+    started: list[int | None] = []
+    original = subscriber._start
+
+    def start(wanted: Subscribing, bounds: Bounds) -> int:
+        started.append(wanted.from_sequence)
+        return original(wanted, bounds)
+
+    monkeypatch.setattr(subscriber, "_start", start)
+    async with start_shop() as shop, tidegate.AsyncClient(proxy.address) as client:
+        proxy.target = shop.gateway.address
+        filter_ = {"types": [PLACED], "filter": "event.data.amount_cents > 90", "heartbeat_interval": 0.1}
+        subscription = client.subscribe(ORDERS, start=EARLIEST, **filter_)
+        following = asyncio.ensure_future(anext(subscription))
+        await client.publish(ORDERS, [placed(n) for n in range(1, 51)])
+        await wait_until(lambda: _holds(subscription.position == 50))
+        proxy.cut()
+        await wait_until(lambda: _holds(len(started) == 2))
+        await client.publish(ORDERS, [placed(n) for n in range(51, 61)])
+        await wait_until(lambda: _holds(subscription.position == 60))
+        await shop.gateway.__aexit__(None, None, None)
+        async with start_shop() as again:
+            proxy.target = again.gateway.address
+            await client.publish(ORDERS, placed(99))
+            async with asyncio.timeout(PATIENCE):
+                assert (await following).sequence == 61
+        await subscription.close()
+    assert started[:2] == [None, 51]
+    assert set(started[2:]) == {61}
+
+
+async def _holds(value: bool) -> bool:  # noqa: FBT001 - what it answers
+    return value
 
 
 async def test_histories_are_read_in_both_directions(client: tidegate.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import subprocess
 import sys
@@ -129,21 +130,45 @@ async def test_long_work_keeps_its_events_and_a_timeout_ends_it(client: tidegate
 async def test_stopping_finishes_what_runs_and_gives_back_the_rest(client: tidegate.AsyncClient) -> None:
     """A stopped worker begins nothing; what runs is settled, what was read only costs no attempt."""
     await publish(client, *range(1, 21))
-    begun = asyncio.Event()
+    begun, end = asyncio.Event(), asyncio.Event()
 
     async def handle(_event: tidegate.Delivery) -> None:
         begun.set()
-        await asyncio.sleep(0.2)
+        await end.wait()
 
     worker = client.worker("g", handle, concurrency=2, **OPTIONS)
     async with running(worker):
         await begun.wait()
-    assert worker.progress.done == 2
-    async with client.join("g") as successor, asyncio.timeout(PATIENCE):
-        others = [await anext(successor) for _ in range(18)]
-        assert {event.attempt for event in others} == {1}
+        worker.stop()
+        async with client.join("g") as successor, asyncio.timeout(PATIENCE):
+            others = [await anext(successor) for _ in range(18)]
+            assert {event.attempt for event in others} == {1}
+            assert worker.progress.running == 2
+            for event in others:
+                event.ack()
+        end.set()
+        await wait_until(lambda: _holds(worker.progress.done == 2))
+    await settled(client)
     with pytest.raises(RuntimeError, match="runs once"):
         await worker.run()
+
+
+async def test_what_does_not_end_in_time_is_tried_again(client: tidegate.AsyncClient) -> None:
+    """A handler that outlasts the grace is ended; its event is the group's at once, with the reason."""
+    await publish(client, 1)
+    begun = asyncio.Event()
+
+    async def handle(_event: tidegate.Delivery) -> None:
+        begun.set()
+        await asyncio.sleep(PATIENCE)
+
+    options: dict[str, Any] = OPTIONS | {"settings": GroupSettings(max_attempts=1)}
+    worker = client.worker("g", handle, grace=0.1, **options)
+    async with running(worker):
+        await begun.wait()
+    await settled(client)
+    (letter,) = [letter async for letter in client.list_dead_letters("g")]
+    assert letter.reason == "the worker was stopped before the handler was done"
 
 
 async def test_threads_work_like_tasks(client: tidegate.AsyncClient) -> None:
@@ -178,6 +203,36 @@ async def test_threads_work_like_tasks(client: tidegate.AsyncClient) -> None:
     assert (progress.done, progress.failed, len(threads)) == (6, 6, 3)
 
 
+async def test_what_threads_raise_is_told_with_its_traceback(
+    client: tidegate.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a blocking handler, too, the reason is the traceback, whatever is raised and whatever it says."""
+    caplog.set_level(logging.CRITICAL, "tidegate")  # a report of tests can't hold what no UTF-8 can say
+    await publish(client, 1, 2, 3)
+
+    def handle(event: tidegate.Delivery) -> None:
+        number = event.message.order_id
+        if number == "1":
+            raise StopIteration(number)
+        if number == "2":
+            sys.exit(number)
+        raise ValueError(f"\udcff {number}\0")  # what no UTF-8 can say
+
+    def work() -> None:
+        with tidegate.Client(client.server) as blocking:
+            settings = GroupSettings(max_attempts=1)
+            options: dict[str, Any] = OPTIONS | {"settings": settings}
+            blocking.worker("g", handle, **options, until_caught_up=True).run()
+
+    await asyncio.wait_for(asyncio.to_thread(work), PATIENCE)
+    reasons = {letter.sequence: letter.reason async for letter in client.list_dead_letters("g")}
+    assert reasons.keys() == {1, 2, 3}
+    for sequence, end in {1: "StopIteration", 2: "SystemExit", 3: "ValueError: ? 3\0"}.items():
+        assert reasons[sequence].startswith("Traceback (most recent call last):")
+        assert "in handle" in reasons[sequence]
+        assert end in reasons[sequence]
+
+
 async def _exists(client: tidegate.AsyncClient) -> bool:
     return bool([group async for group in client.list_groups("g")])
 
@@ -198,10 +253,24 @@ asyncio.run(main())
 """
 
 
-async def test_sigterm_ends_a_program_cleanly(client: tidegate.AsyncClient) -> None:
+BLOCKING_PROGRAM = """
+import sys, time, tidegate
+
+def handle(event):
+    print(event.message.order_id, flush=True)
+    time.sleep(0.3)
+
+with tidegate.Client(sys.argv[1]) as client:
+    client.worker("g", handle, "shop.orders", start=tidegate.EARLIEST, concurrency=1).run()
+print("ended well", flush=True)
+"""
+
+
+@pytest.mark.parametrize("program", [PROGRAM, BLOCKING_PROGRAM], ids=["async", "blocking"])
+async def test_sigterm_ends_a_program_cleanly(client: tidegate.AsyncClient, program: str) -> None:
     """A process that gets SIGTERM finishes its event, gives back the others at once, and exits with 0."""
     await publish(client, 1, 2, 3)
-    command = [sys.executable, "-c", PROGRAM, client.server]
+    command = [sys.executable, "-c", program, client.server]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220
         try:
             first = await asyncio.to_thread(process.stdout.readline)

@@ -14,6 +14,7 @@ from tidegate.v1 import event_service_pb2 as pb
 from tidegate.v1 import subscription_pb2 as frames
 from tidegate.v1.event_pb2 import EventBatch
 
+from gateway.filter import Filter
 from tests.shop import (
     NEVER,
     ORDERS,
@@ -34,6 +35,10 @@ from tests.test_reader_guard import promise_nothing
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
+
+    from gateway.filter import Condition
+    from gateway.log import StoredBatch
+    from registry.filters.program import Outcome
 
     StartShop = Callable[..., AbstractAsyncContextManager[Shop]]
 
@@ -164,24 +169,30 @@ async def test_a_failing_filter_warns_and_goes_on(shop: Shop) -> None:
     assert (warning.first_sequence, warning.last_sequence) == (2, 4)
     assert "divide by zero" in warning.message
     await subscription.next("caught_up")
-    await stock(shop, 0, 2)
-    assert [event.sequence for event in await subscription.events(1)] == [7]  # and no other warning yet
+    for amounts, passing in (((0, 2), 7), ((2,), 8)):
+        await stock(shop, *amounts)
+        frame = await subscription.frame()
+        assert frame is not None  # and no other warning yet
+        assert [event.sequence for event in events_of(frame)] == [passing]
     beats = filtered(shop, "6 / event.data.amount_cents == 3", heartbeat_interval=OFTEN, from_sequence=6)
     _, warning = await beats.until("warning")
     assert (warning.event_count, warning.first_sequence, warning.last_sequence) == (1, 6, 6)
     await stock(shop, 0)
     _, warning = await beats.until("warning")
-    assert (warning.event_count, warning.first_sequence, warning.last_sequence) == (1, 8, 8)
+    assert (warning.event_count, warning.first_sequence, warning.last_sequence) == (1, 9, 9)
 
 
 async def test_a_stream_that_ends_says_what_it_failed_on(shop: Shop) -> None:
     """Before the end the reader is warned of all that it was not yet told of."""
+    subscription = filtered(
+        shop, "6 / event.data.amount_cents == 3", end_sequence=3, heartbeat_interval=NEVER
+    )
     await stock(shop, 0)
+    _, warning = await subscription.until("warning")
+    assert (warning.event_count, warning.last_sequence) == (1, 1)
     await stock(shop, 0, 0)
-    subscription = filtered(shop, "6 / event.data.amount_cents == 3", end_sequence=3)
-    warnings = [frame.warning for frame in await subscription.rest() if frame.HasField("warning")]
-    assert sum(warning.event_count for warning in warnings) == 3
-    assert warnings[-1].last_sequence == 3
+    (warning,) = [frame.warning for frame in await subscription.rest() if frame.HasField("warning")]
+    assert (warning.event_count, warning.first_sequence, warning.last_sequence) == (2, 2, 3)
 
 
 async def test_another_version_is_never_read_by_field_number(shop: Shop) -> None:
@@ -217,16 +228,23 @@ async def test_a_version_that_a_filter_does_not_fit_does_not_pass(shop: Shop) ->
     assert "note" in warning.message
 
 
-async def test_what_many_share_is_computed_once(shop: Shop) -> None:
+async def test_what_many_share_is_computed_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty subscriptions with one filter have each batch decided once, not twenty times."""
     subscriptions = [filtered(shop, "event.data.amount_cents % 2 == 1") for _ in range(20)]
     for subscription in subscriptions:
         await subscription.until("caught_up")
-    (shared,) = shop.gateway._subscriber._sieves._filters.values()
+    decided: list[int] = []
+    original = Filter._decide
+
+    async def decide(self: Filter, condition: Condition, batch_: StoredBatch) -> Outcome:
+        decided.append(batch_.first_sequence)
+        return await original(self, condition, batch_)
+
+    monkeypatch.setattr(Filter, "_decide", decide)
     await asyncio.gather(*[stock(shop, 1, 2, 3) for _ in range(10)])
     for subscription in subscriptions:
         assert len(await subscription.events(20)) == 20
-    assert shared.evaluated == 10
+    assert sorted(decided) == [1 + 3 * number for number in range(10)]
 
 
 async def test_a_filter_is_live_as_long_as_its_stream(shop: Shop) -> None:
@@ -289,6 +307,40 @@ async def test_others_have_their_turn_while_a_filter_works(shop: Shop) -> None:
     assert not events
     assert answered > 20
     assert longest < 0.3
+
+
+SLOW = f"[{', '.join(['1'] * 190)}].map(x, x + 1).exists(x, x == event.data.amount_cents)"
+"""A filter that takes some milliseconds an event."""
+
+
+async def test_a_slow_filter_does_not_silence_its_stream(shop: Shop) -> None:
+    """Heartbeats come at their interval also while a filter works on one batch for many times as long."""
+    await stock(shop, *[0] * 1_000)
+    subscription = filtered(shop, SLOW, heartbeat_interval=OFTEN)
+    await subscription.next("opened")
+    loop, beats, longest = asyncio.get_running_loop(), 0, 0.0
+    heard = loop.time()
+    while (frame := await subscription.frame()) and frame.WhichOneof("frame") == "heartbeat":
+        assert (frame.heartbeat.position, frame.heartbeat.head_sequence) == (0, 1_000)
+        assert frame.heartbeat.lag_batches == 1
+        longest, heard, beats = max(longest, loop.time() - heard), loop.time(), beats + 1
+    assert frame is not None
+    assert frame.caught_up.position == 1_000
+    assert beats >= 3
+    assert longest < 1.0
+
+
+async def test_a_slow_filter_does_not_hold_up_a_stopping_gateway(start_shop: StartShop) -> None:
+    """A gateway that stops while a filter works says Draining at once, with the position before the page."""
+    async with start_shop() as shop:
+        await stock(shop, *[0] * 5_000)
+        subscription = filtered(shop, SLOW, heartbeat_interval=OFTEN)
+        await subscription.until("heartbeat")
+        begun = asyncio.get_running_loop().time()
+        await shop.gateway.__aexit__(None, None, None)
+        assert asyncio.get_running_loop().time() - begun < 3
+        _, draining = await subscription.until("draining")
+        assert draining.position == 0
 
 
 async def test_a_reader_that_falls_behind_is_told_and_told_when_it_is_back(shop: Shop) -> None:

@@ -57,11 +57,17 @@ async def test_a_check_tells_whose_filters_would_not_compile(shop: Shop) -> None
 
 
 async def test_a_filter_does_not_block_a_registration(shop: Shop) -> None:
-    """The schema is registered all the same; the live stream warns of events that its filter can't read."""
+    """The schema is registered, and whose filters it breaks is told, by the answer and by their streams."""
     await promise_nothing(shop, SUBJECT)
     subscription = shop.subscribe(ORDERS, types=[PLACED], filter="event.data.amount_cents > 5")
     await subscription.until("caught_up")
-    assert await shop.register(RENAMED) == 2
+    request = schemas.RegisterSchemaRequest(subject=SUBJECT, sources={"files": RENAMED})
+    answer = await shop.schemas.RegisterSchema(request)
+    assert (answer.schema.version, answer.created) == (2, True)
+    (told,) = answer.filters
+    assert (told.type, told.filter) == (PLACED, "event.data.amount_cents > 5")
+    assert "undefined field 'amount_cents'" in told.error
+    assert not (await shop.schemas.RegisterSchema(request)).filters  # which makes no version
     await shop.place("a")
     _, warning = await subscription.until("warning")
     assert (warning.event_count, warning.first_sequence) == (1, 1)

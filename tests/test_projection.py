@@ -19,7 +19,7 @@ from gateway.projection import DATA_BYTES, Projected, Projector, Wish
 from registry.errors import InvalidRequest
 from tests.filter_trials import NEW, OLD, data_class, events, pool
 from tests.shop import ORDERS, PAID, PLACED, SCHEMA_2, Shop, Subscription, batch, events_of, order
-from tests.test_reader_guard import gaps, two_versions
+from tests.test_reader_guard import gaps, promise_nothing, two_versions
 from tests.typed_stubs import reflected_stub
 
 EARLIEST = pb.START_POSITION_EARLIEST
@@ -207,6 +207,21 @@ async def test_fields_json_and_filter_go_together(shop: Shop) -> None:
     assert [(each.sequence, json.loads(each.data)) for each in found] == [
         (number, {"amount_cents": str(number)}) for number in (1, 4, 7)
     ]
+
+
+async def test_json_is_made_with_each_events_own_version(shop: Shop) -> None:
+    """Where versions give a number to other fields, each event's JSON names those of its own version."""
+    await promise_nothing(shop, "swap")
+    text = 'syntax = "proto3"; package swap; message Sold {{ int64 price = {}; int64 cost = {}; }}'
+    for numbers in ((1, 2), (2, 1)):
+        await shop.register({"swap.proto": text.format(*numbers)}, subject="swap")
+    await shop.create_topic("swap", subject="swap")
+    for version in (1, 2, 1):
+        await shop.publish(batch("swap", b"\x08\x01\x10\x09", type="swap.Sold", version=version))
+    frames_ = await projected(shop, "swap", as_json=True, end_sequence=3).rest()
+    found = [(each.schema_version, each.events[0].data) for it in frames_ for each in it.batches.batches]
+    one, two = {"price": "1", "cost": "9"}, {"price": "9", "cost": "1"}
+    assert [(version, json.loads(data)) for version, data in found] == [(1, one), (2, two), (1, one)]
 
 
 async def test_a_pinned_reader_gets_newer_data_as_its_version_knows_it(shop: Shop) -> None:

@@ -90,8 +90,19 @@ async def publish(shop: Shop, chance: random.Random, batches: int) -> list[Store
     return stored
 
 
+FILTERS: dict[str, Callable[[Stored], bool | None]] = {
+    "": lambda _: True,
+    "event.sequence % 3 == 0": lambda event: event.sequence % 3 == 0,
+    "event.key != 'a'": lambda event: event.key != "a",
+    "6 / (event.sequence % 4) > 2": lambda event: event.sequence % 4 < 3 if event.sequence % 4 else None,
+    f"event.event_type == '{PAID}' && 1 / (event.sequence % 5) >= 0": lambda event: (
+        event.type == PAID and (True if event.sequence % 5 else None)
+    ),
+}
+"""Of which events a filter holds; None means that it fails."""
 READING = st.fixed_dictionaries(
     {
+        "filter": st.sampled_from(list(FILTERS)),
         "topics": st.sampled_from(((">",), (ORDERS,), (ORDERS, PAYMENTS), ("shop.eu.*", PAYMENTS))),
         "types": st.sampled_from(((), (PLACED,), (PLACED, PAID))),
         "key": st.none() | st.sampled_from((*KEYS, "nobody's")),
@@ -184,25 +195,32 @@ async def subscribed(shop: Shop) -> list[event_pb2.EventBatch]:
 def test_readings_answer_what_a_list_would(
     stocked_shop: tuple[Callable[..., Any], list[Stored]], reading: dict[str, Any]
 ) -> None:
-    """Whatever is asked for, in either order and pages of any size, is answered once, in order."""
+    """Whatever is asked for, in either order and pages of any size, is answered once, in order.
+
+    So is each event on which a filter fails counted once.
+    """
     run, stored = stocked_shop
 
     async def read(shop: Shop) -> None:
         fields = limits(stored, reading)
-        expected = [event for event in stored if wanted(event, reading, fields)]
+        verdicts = [
+            (event, FILTERS[reading["filter"]](event)) for event in stored if wanted(event, reading, fields)
+        ]
+        expected = [event for event, verdict in verdicts if verdict]
         with pytest.MonkeyPatch.context() as patch:
             for name in ("looked_through", "read_bytes", "page_bytes"):
                 patch.setattr(event_pages, name.upper(), reading[name])
             found = await pages(
                 shop,
                 *reading["topics"],
-                **{name: reading[name] for name in ("types", "key", "order", "page_size")},
+                **{name: reading[name] for name in ("types", "key", "order", "page_size", "filter")},
                 **fields,
             )
         events = [answered(page.batches) for page in found]
         assert all(len(page) <= reading["page_size"] for page in events)
         in_order = expected if reading["order"] == FORWARDS else expected[::-1]
         assert [event for page in events for event in page] == in_order
+        assert sum(page.filter_failures for page in found) == [it for _, it in verdicts].count(None)
         if reading["order"] == BACKWARDS:
             assert all(
                 list(b.offsets) == sorted(b.offsets, reverse=True) for page in found for b in page.batches
@@ -288,6 +306,19 @@ async def test_bytes_that_are_no_request_are_refused(shop: Shop) -> None:
         "/tidegate.v1.EventService/ReadEvents"
     )
     assert (await refused(call(b"\xff"))).reason == "INVALID_REQUEST"
+
+
+async def test_a_slow_filter_ends_a_page_early(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that takes too long ends behind the batch at hand, and the next one goes on there."""
+    monkeypatch.setattr(event_pages, "LONGEST", 0.0)
+    for _ in range(4):
+        await shop.publish(batch(ORDERS, order("a", 1), order("b", 2)))
+    fields: dict[str, Any] = {"types": [PLACED], "filter": "event.data.amount_cents % 2 == 0"}
+    for way, sequences in ((FORWARDS, [2, 4, 6, 8]), (BACKWARDS, [8, 6, 4, 2])):
+        found = await pages(shop, ORDERS, order=way, **fields)
+        assert [[event.sequence for event in answered(page.batches)] for page in found] == [
+            [sequence] for sequence in sequences
+        ]
 
 
 async def test_a_page_fits_a_default_client(shop: Shop) -> None:

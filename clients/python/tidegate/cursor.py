@@ -10,6 +10,8 @@ No clock, no I/O: ``subscription`` hands it the frames of its streams. Its rules
 4. The subscription is finished once the position reaches the end, or, with ``until_caught_up``, at the first
    CaughtUp.
 5. It is caught up from CaughtUp to FellBehind.
+6. Of a start at a time that was still to come, what is appended before it is left out on every stream: those
+   after the first start behind a position, and say no time.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from tidegate.v1 import event_service_pb2
 
 if TYPE_CHECKING:
     from tidegate.notices import Notice
-    from tidegate.v1 import subscription_pb2
+    from tidegate.v1 import event_pb2, subscription_pb2
 
 _SILENT_INTERVALS = 3
 
@@ -50,6 +52,7 @@ class Cursor:
         self._request = request
         self._until_caught_up = until_caught_up
         set_start(request, start)
+        self._from_time = (request.from_time.seconds, request.from_time.nanos)
         self.position: int | None = None
         self.caught_up = False
         self.lag: Lag | None = None
@@ -89,6 +92,10 @@ class Cursor:
             case _:
                 pass  # a frame of a newer gateway
         return None
+
+    def wants(self, delivered: event_pb2.EventBatch) -> bool:
+        """Tells whether a batch was appended at the time to start at, or later (rule 6)."""
+        return (delivered.append_time.seconds, delivered.append_time.nanos) >= self._from_time
 
     def advance(self, position: int) -> None:
         """Notes that everything up to ``position`` was delivered or left out (rules 2 and 4)."""

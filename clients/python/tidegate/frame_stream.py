@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tidegate")
 
+_PROGRESS = frozenset({"batches", "heartbeat"})
+"""Frames of a stream that goes on."""
+
 
 class FrameStream:
     """Reads one stream at a time, and opens the next one as the cursor says. Belongs to its event loop.
@@ -100,7 +103,10 @@ class FrameStream:
     def _note_life(self, frame: Any) -> event_service_pb2.SubscribeResponse:
         self._was_opened = True
         self._failing_since = None
-        self._backoff.reset()
+        if (
+            frame.WhichOneof("frame") in _PROGRESS
+        ):  # others come also of one that breaks as soon as it is open
+            self._backoff.reset()
         return cast("event_service_pb2.SubscribeResponse", frame)
 
     async def _take_end(self) -> None:

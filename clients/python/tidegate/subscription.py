@@ -93,7 +93,7 @@ class AsyncSubscription(Reader[Event, Batch]):
     def _take(self, frame: event_service_pb2.SubscribeResponse) -> None:
         content = self._cursor.take(frame)
         if isinstance(content, subscription_pb2.Batches):
-            self._frame.extend(content.batches)
+            self._frame.extend(filter(self._cursor.wants, content.batches))
         elif content is not None:
             self._listeners.tell(content)
 

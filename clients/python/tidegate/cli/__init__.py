@@ -69,7 +69,17 @@ class Commands(click.Group):
             # The interpreter flushes stdout once more when it ends; that must not fail.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return None
+        except UnicodeEncodeError as error:
+            wrong = [each for each in sys.argv[1:] if not _is_text(each)]
+            if not wrong:
+                raise
+            raise click.UsageError(f"{wrong[0]!a} is not UTF-8.") from error
         return result
+
+
+def _is_text(argument: str) -> bool:
+    """Tells whether an argument is UTF-8; names of files need not be."""
+    return os.fsencode(argument) == argument.encode(errors="replace")
 
 
 @click.group(

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, RenderableColumn, TimeElapsedColu
 
 from tidegate.cli.output import format_count
 from tidegate.cli.read import PAGE, end_at, start_from
-from tidegate.cli.replaying import ATTRIBUTE, Pace, Pending, Replayed
+from tidegate.cli.replaying import ATTRIBUTE, Pace, Pending, Replayed, Way
 from tidegate.cli.selecting import filter_option, type_option
 from tidegate.cli.session import run
 from tidegate.cli.values import POSITION, SPEED, Position, Speed, format_examples
@@ -152,7 +152,8 @@ class _Replay:
         await self._look_at_target()
         began = self._loop.time()
         pending = Pending(self._target)
-        with _progress(self._outcome) as show:
+        end = wanted["end"]
+        with _progress(self._outcome, Way(end if isinstance(end, int) else None)) as show:
             async for page in self._client.read_events(**wanted).pages():
                 # A pattern may match the target, too: what stands there is not replayed into itself.
                 for batch in (each for each in page.batches if each.topic != self._target):
@@ -217,13 +218,18 @@ class _Replay:
 
 
 @contextmanager
-def _progress(outcome: Outcome) -> Iterator[Callable[[int, int], object]]:
+def _progress(outcome: Outcome, way: Way) -> Iterator[Callable[[int, int], object]]:
     """Draws a bar on stderr, if that is a terminal; answers what is to be told of each event."""
     console = Console(stderr=True)
     columns = (BarColumn(), RenderableColumn(outcome), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         if progress.disable:
-            yield lambda _done, _total: None
+            yield lambda _sequence, _head: None
             return
         bar = progress.add_task("", total=None)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+        def show(sequence: int, head: int) -> None:
+            done, total = way.come(sequence, head)
+            progress.update(bar, completed=done, total=total)
+
+        yield show

@@ -80,6 +80,21 @@ class Pace:
         return due
 
 
+class Way:
+    """How much of its way through the source a replay has come, in sequences. Its end is fixed at first."""
+
+    def __init__(self, end: int | None = None) -> None:
+        """Takes the last sequence that is wanted; None: the log's head."""
+        self._first = 0
+        self._last = end
+
+    def come(self, sequence: int, head: int) -> tuple[int, int]:
+        """Answers how much of how much is done once the event at ``sequence`` is, of a log with this head."""
+        if not self._first:
+            self._first, self._last = sequence, min(head, self._last or head)
+        return sequence - self._first + 1, max(sequence, self._last or 0) - self._first + 1
+
+
 class Pending:
     """Events that go out together, as batches of the target."""
 

@@ -10,7 +10,7 @@ from tidegate.cli.candidate import read_candidate, schema_arguments
 from tidegate.cli.output import format_count, json_option, write_json
 from tidegate.cli.promise import message_option
 from tidegate.cli.report.text import write_text
-from tidegate.cli.report.words import Outcome
+from tidegate.cli.report.words import Outcome, describe_filter
 from tidegate.cli.session import run
 from tidegate.cli.values import format_examples
 from tidegate.errors import EventTypeNeeded, IncompatibleSchema, ReadersAffected, TidegateError
@@ -65,6 +65,8 @@ def register(server: str, /, *, message: str, version: int | None, as_json: bool
         write_json(answer)
     else:
         click.echo(_describe(answer))
+        for affected in answer.filters:
+            click.echo(f"Warning: a filter {describe_filter(affected)}", err=True)
 
 
 async def _explain(client: AsyncClient, candidate: Candidate) -> bool:

@@ -38,14 +38,16 @@ class RegisterSchemaRequest(_message.Message):
     def __init__(self, subject: _Optional[str] = ..., sources: _Optional[_Union[_schema_pb2.ProtoSources, _Mapping]] = ..., descriptor_set: _Optional[bytes] = ..., references: _Optional[_Iterable[_Union[_schema_pb2.SchemaReference, _Mapping]]] = ..., message: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class RegisterSchemaResponse(_message.Message):
-    __slots__ = ("schema", "created", "notices")
+    __slots__ = ("schema", "created", "notices", "filters")
     SCHEMA_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
+    FILTERS_FIELD_NUMBER: _ClassVar[int]
     schema: _schema_pb2.SchemaVersion
     created: bool
     notices: _containers.RepeatedCompositeFieldContainer[_finding_pb2.Finding]
-    def __init__(self, schema: _Optional[_Union[_schema_pb2.SchemaVersion, _Mapping]] = ..., created: _Optional[bool] = ..., notices: _Optional[_Iterable[_Union[_finding_pb2.Finding, _Mapping]]] = ...) -> None: ...
+    filters: _containers.RepeatedCompositeFieldContainer[AffectedFilter]
+    def __init__(self, schema: _Optional[_Union[_schema_pb2.SchemaVersion, _Mapping]] = ..., created: _Optional[bool] = ..., notices: _Optional[_Iterable[_Union[_finding_pb2.Finding, _Mapping]]] = ..., filters: _Optional[_Iterable[_Union[AffectedFilter, _Mapping]]] = ...) -> None: ...
 
 class CheckSchemaRequest(_message.Message):
     __slots__ = ("subject", "sources", "descriptor_set", "references", "version", "all_versions", "compatibility", "backtest")
