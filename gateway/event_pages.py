@@ -254,7 +254,7 @@ class _Page:
         """Counts the events between two places on which the filter failed; others are another page's."""
         failed = self._sieve.failed(batch)
         if failed and key is not None:
-            failed = sorted(set(failed).intersection(wire.find_key(batch.entry, key)))
+            failed = sorted(set(failed).intersection(find_key(batch.entry, key)))
         first, last = (behind.last + 1, before.last) if self._backwards else (before.first, behind.first - 1)
         first, last = max(first, before.first), min(last, before.last)
         self.failures += sum(first <= batch.first_sequence + index <= last for index in failed)
