@@ -165,7 +165,7 @@ class MemberStream:
         async with aclosing(self._runtime.portions(delivery.spans)) as portions:
             async for pieces, lost in portions:
                 if lost:
-                    self._runtime.lose(self.id, delivery.epoch, lost)
+                    await self._runtime.lose(self.id, delivery.epoch, lost)
                 readable = pieces
                 if self._guard:
                     readable = await self._readable(self._guard, pieces, delivery.epoch)
