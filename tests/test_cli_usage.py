@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tidegate.cli import COMMANDS, cli
 from tidegate.cli.lines import LONGEST_LINE, read_lines
+from tidegate.cli.output import write_table
 from tidegate.cli.values import (
     AGE,
     BYTES,
@@ -273,6 +275,20 @@ async def test_an_endless_line_is_refused(tmp_path: Path) -> None:
     """A line without an end is given up at 16 MiB, naming it and the limit."""
     with pytest.raises(click.ClickException, match=r"line 2 is over 16,777,216 bytes: one event a line"):
         await read_all(b"{}\n" + b"x" * (LONGEST_LINE + 1), tmp_path)
+
+
+def test_a_narrow_table_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal of 80 columns a table says all of its cells, if need be over several lines."""
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    cells = ("1200", "shop.v1.OrderPlaced", "customer-4711-of-the-west", "2026-11-25", "x" * 50)
+    write_table(("SEQUENCE", "TYPE", "KEY", "GIVEN UP", "WHY"), [cells])
+    written = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert max(map(len, written.splitlines())) <= 80
+    assert "…" not in written
+    assert written.count("x") == 50
 
 
 def test_units_are_those_that_people_know() -> None:
