@@ -181,9 +181,9 @@ class GroupNotFound(TidegateError):
 
     reason = "GROUP_NOT_FOUND"
 
-    def __init__(self, group: str, near: Sequence[str] = ()) -> None:
+    def __init__(self, group: str, near: Sequence[str] = (), way_out: str = "") -> None:
         hint = f"Close to it: {', '.join(near)}." if near else "There is no group of a similar name."
-        super().__init__(f"group {group!r} does not exist. {hint}")
+        super().__init__(f"group {group!r} does not exist. {hint}{way_out}")
         self.group = group
         self.near = tuple(near)
 

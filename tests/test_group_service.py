@@ -388,6 +388,7 @@ async def test_a_member_can_not_ask_for_what_a_group_excludes(desk: Desk) -> Non
         assert (found.reason, found.fields) == ("INVALID_REQUEST", [path])
     found = await desk.shop.subscribe(group="billin").refused()
     assert (found.reason, found.facts["near"]) == ("GROUP_NOT_FOUND", GROUP)
+    assert "names topics makes it" in found.message
     assert await desk.names() == [GROUP]
 
 

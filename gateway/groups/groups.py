@@ -221,7 +221,10 @@ class Groups:
         """Makes the group that a subscription names."""
         topics = wanted.topics or (ALL_TOPICS if wanted.typed else ())
         if not topics:
-            self.get(wanted.group)
+            name = wanted.group
+            raise GroupNotFound(
+                shown(name), close_names(name, self._groups), " A subscription that names topics makes it."
+            )
         start = Start(wanted.from_sequence, wanted.from_time, wanted.earliest)
         return await self._create(replace(asked, topics=topics), start)
 
