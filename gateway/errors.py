@@ -58,7 +58,9 @@ class TopicNotEmpty(TidegateError):
     reason = "TOPIC_NOT_EMPTY"
 
     def __init__(self, topic: str, event_count: int) -> None:
-        super().__init__(f"topic {topic!r} holds {event_count:,} events. Set force to delete them with it.")
+        super().__init__(
+            f"topic {topic!r} holds {_count(event_count, 'event')}. Set force to delete it with them."
+        )
         self.topic = topic
         self.event_count = event_count
 
@@ -179,9 +181,9 @@ class GroupNotFound(TidegateError):
 
     reason = "GROUP_NOT_FOUND"
 
-    def __init__(self, group: str, near: Sequence[str] = ()) -> None:
+    def __init__(self, group: str, near: Sequence[str] = (), way_out: str = "") -> None:
         hint = f"Close to it: {', '.join(near)}." if near else "There is no group of a similar name."
-        super().__init__(f"group {group!r} does not exist. {hint}")
+        super().__init__(f"group {group!r} does not exist. {hint}{way_out}")
         self.group = group
         self.near = tuple(near)
 
@@ -233,7 +235,7 @@ class GroupInUse(TidegateError):
 
     def __init__(self, group: str, members: int, dead_letters: int) -> None:
         super().__init__(
-            f"group {group!r} has {members:,} members and {dead_letters:,} dead letters. "
+            f"group {group!r} has {_count(members, 'member')} and {_count(dead_letters, 'dead letter')}. "
             f"Set force to delete it all the same."
         )
         self.group = group
@@ -308,3 +310,7 @@ class CannotOpenLog(Exception):
 
     ``str()`` names the file, what is wrong with it and what to do.
     """
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun if number == 1 else noun + 's'}"

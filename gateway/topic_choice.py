@@ -5,15 +5,19 @@ Imports nothing of gRPC or of the generated stubs.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from gateway.selection import Selection, is_topic_name, is_topic_pattern
 from registry.errors import InvalidRequest, LimitExceeded
+from registry.names import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.topics import Topics
+
+_TYPE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 
 def choose(
@@ -42,6 +46,8 @@ def choose(
         )
     for index, topic in enumerate(named):
         _require_topic(topics, topic, f"{prefix}topics[{index}]")
+    for index, event_type in enumerate(types):
+        _require_type_name(event_type, f"{prefix}types[{index}]")
     return select(named, types)
 
 
@@ -52,6 +58,15 @@ def select(named: Sequence[str], types: Sequence[str]) -> Selection:
         tuple(filter(is_topic_pattern, named)),
         frozenset(types),
     )
+
+
+def _require_type_name(event_type: str, field: str) -> None:
+    if not _TYPE_NAME.fullmatch(event_type):
+        raise InvalidRequest(
+            field,
+            f"{shown(event_type)!r} can't be an event type: full message names are meant, without wildcards, "
+            f"such as shop.v1.OrderPlaced",
+        )
 
 
 def _require_topic(topics: Topics, topic: str, field: str) -> None:

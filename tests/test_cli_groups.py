@@ -154,6 +154,22 @@ def test_dead_letters_are_looked_at_redriven_and_purged(
     assert (gone.returncode, "DEAD_LETTER_NOT_FOUND" in gone.stderr) == (1, True)
 
 
+def test_refusals_name_commands(tidegate: Run, cli_server: str, cli_topic: str) -> None:
+    """Where the gateway names a call as the way out, the command line names what a person types instead."""
+    name = "cli-ways-out"
+    publish(tidegate, cli_topic, 1)
+    reject_all(cli_server, name, cli_topic)
+    for command, way_out in (
+        (("group", "create", name, cli_topic), "Change it with `tidegate group update`."),
+        (("group", "delete", name), "has 0 members and 1 dead letter. Add --force to delete it"),
+        (("group", "skip-event", name, "1"), "`tidegate group get` tells which are."),
+        (("dead-letters", "show", name, "9999999"), "`tidegate dead-letters list` tells those it has."),
+    ):
+        refused = tidegate(*command)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert way_out in refused.stderr
+
+
 def test_a_parked_key_is_released_or_skipped(tidegate: Run, cli_server: str, cli_topic: str) -> None:
     """A key that waits behind what it failed at is shown, and goes on when it is told to."""
     publish(tidegate, cli_topic, 1, 2)

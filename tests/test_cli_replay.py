@@ -82,6 +82,15 @@ def test_events_are_published_again_as_they_were_and_once(tidegate: Run, cli_top
     assert (itself.returncode, "same topic" in itself.stderr) == (2, True)
 
 
+def test_a_replay_that_can_not_begin_says_why_alone(tidegate: Run, cli_topic: str) -> None:
+    """A refusal before the first event is no interruption: nobody is told to run the same again."""
+    publish(tidegate, cli_topic, 1)
+    refused = tidegate("replay", cli_topic, f"{cli_topic}-nowhere")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Error: topic '{cli_topic}-nowhere' does not exist.")
+    assert "run it again" not in refused.stderr
+
+
 def test_interrupted_replays_at_once_publish_each_event_once(
     tidegate: Run, cli_server: str, cli_topic: str
 ) -> None:

@@ -7,9 +7,11 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,12 +20,9 @@ from hypothesis import strategies as st
 from tidegate import AsyncClient
 from tidegate.cli.lines import BadLine, parse_event
 
-from tests.command_line import EXAMPLE, departure, json_lines, run_tidegate, start_tidegate
+from tests.command_line import EXAMPLE, TIDEGATE, departure, json_lines, run_tidegate, start_tidegate
 
 if TYPE_CHECKING:
-    import subprocess
-    from pathlib import Path
-
     from google.protobuf.message import Message
 
 DEPARTED = "flights.v1.Departed"
@@ -201,6 +200,32 @@ def test_a_reader_that_had_enough_ends_it(tidegate: Run, cli_server: str, cli_to
         reader.stdout.close()
         assert reader.wait(30) == 0
         assert reader.stderr.read() == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_has_no_room_is_said(cli_server: str, cli_topic: str) -> None:
+    """A disk that is full below the output ends a command with 1 and a sentence, and no traceback."""
+    lines = json_lines(departure(1))
+    assert (
+        run_tidegate(
+            "publish", cli_topic, "--type", DEPARTED, stdin=lines, TIDEGATE_SERVER=cli_server
+        ).returncode
+        == 0
+    )
+    for command in (["read", cli_topic], ["topic", "list"]):
+        with Path("/dev/full").open("w", encoding="utf-8") as full:
+            done = subprocess.run(
+                [*TIDEGATE, "--server", cli_server, *command],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        assert (done.returncode, done.stderr) == (
+            1,
+            "Error: can't write the output: No space left on device\n",
+        )
 
 
 def test_a_gateway_that_is_not_there_is_named(cli_topic: str) -> None:

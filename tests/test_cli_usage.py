@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tidegate.cli import COMMANDS, cli
 from tidegate.cli.lines import LONGEST_LINE, read_lines
+from tidegate.cli.output import write_table
 from tidegate.cli.values import (
     AGE,
     BYTES,
@@ -135,6 +137,9 @@ WRONG = [
     (["subscribe"], "at least one, or a --group that exists"),
     (["subscribe", "t", "--max-in-flight", "3"], "--max-in-flight is about a --group"),
     (["subscribe", "--group", "g", "--filter", "true"], "name TOPIC, too"),
+    (["subscribe", "--group", "g", "--from", "earliest"], "`tidegate group seek g` moves it"),
+    (["subscribe", "--group", "g", "t", "--max-in-flight", "99999999999"], "not in the range 1<=x<=100000"),
+    (["read", "t", "--schema-version", "99999999999"], "not in the range 1<=x<=4294967295"),
     (["subscribe", "t", "--filter", "true", "--type-filter", "a.B=true"], "contradict each other"),
     (["subscribe", "t", "--type-filter", "a.B=true"], "needs --type a.B"),
     (["subscribe", "t", "--type-filter", "a.B"], "is no filter of a type: TYPE=EXPRESSION"),
@@ -146,6 +151,10 @@ WRONG = [
     (["group", "create", "g"], "Missing argument 'TOPIC...'"),
     (["group", "update", "g"], "Nothing to change"),
     (["group", "update", "g", "--lease", "soon"], "'soon' is no duration"),
+    (["group", "update", "g", "--max-in-flight", "99999999999"], "not in the range 1<=x<=100000"),
+    (["group", "update", "g", "--max-attempts", "99999999999"], "not in the range 1<=x<=1000"),
+    (["group", "skip-event", "g", "twelve"], "'twelve' is no sequence"),
+    (["dead-letters", "show", "g", "99999999999999999999"], "they go from 1 to 9223372036854775807"),
     (["group", "seek", "g", "now"], "'now' is no position"),
     (["dead-letters", "purge", "g"], "Say which: sequences"),
     (["dead-letters", "redrive", "g", "7", "--all"], "--all contradicts"),
@@ -266,6 +275,20 @@ async def test_an_endless_line_is_refused(tmp_path: Path) -> None:
     """A line without an end is given up at 16 MiB, naming it and the limit."""
     with pytest.raises(click.ClickException, match=r"line 2 is over 16,777,216 bytes: one event a line"):
         await read_all(b"{}\n" + b"x" * (LONGEST_LINE + 1), tmp_path)
+
+
+def test_a_narrow_table_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal of 80 columns a table says all of its cells, if need be over several lines."""
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    cells = ("1200", "shop.v1.OrderPlaced", "customer-4711-of-the-west", "2026-11-25", "x" * 50)
+    write_table(("SEQUENCE", "TYPE", "KEY", "GIVEN UP", "WHY"), [cells])
+    written = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert max(map(len, written.splitlines())) <= 80
+    assert "…" not in written
+    assert written.count("x") == 50
 
 
 def test_units_are_those_that_people_know() -> None:

@@ -114,6 +114,7 @@ BAD_GROUPS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "a topic that can't be": ({"topics": [ORDERS, "a..b"]}, "INVALID_REQUEST", "group.topics[1]", "pattern"),
     "a topic that is not there": ({"topics": ["shop.ordres"]}, "TOPIC_NOT_FOUND", "", ORDERS),
     "many topics": ({"topics": [f"t{n}.>" for n in range(101)]}, "LIMIT_EXCEEDED", "group.topics", "100"),
+    "a type without a name": ({"types": [""]}, "INVALID_REQUEST", "group.types[0]", "shop.v1.OrderPlaced"),
     "many types": ({"types": [f"t{n}" for n in range(101)]}, "LIMIT_EXCEEDED", "group.types", "100"),
     "a name that is taken": ({"name": GROUP}, "GROUP_ALREADY_EXISTS", "", "UpdateGroup"),
     "an etag": ({"etag": "e"}, "INVALID_REQUEST", "group.etag", "gateway alone"),
@@ -387,6 +388,7 @@ async def test_a_member_can_not_ask_for_what_a_group_excludes(desk: Desk) -> Non
         assert (found.reason, found.fields) == ("INVALID_REQUEST", [path])
     found = await desk.shop.subscribe(group="billin").refused()
     assert (found.reason, found.facts["near"]) == ("GROUP_NOT_FOUND", GROUP)
+    assert "names topics makes it" in found.message
     assert await desk.names() == [GROUP]
 
 

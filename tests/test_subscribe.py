@@ -330,6 +330,13 @@ BAD_SUBSCRIPTIONS: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
         "start_position",
         "9",
     ),
+    "a type that can't be": (
+        {"types": [PAID, "shop.v1.*"]},
+        "INVALID_ARGUMENT",
+        "INVALID_REQUEST",
+        "types[1]",
+        "full message names",
+    ),
     "a way with gaps that is none": ({"on_gap": 9}, "INVALID_ARGUMENT", "INVALID_REQUEST", "on_gap", "9"),
 }
 

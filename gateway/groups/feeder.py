@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.groups.payloads import Payloads
     from gateway.groups.sieving import GroupSieve
     from gateway.groups.state import GroupState
-    from gateway.log import EventLog, Page, StoredBatch
+    from gateway.log import Bounds, EventLog, Page, StoredBatch
     from gateway.selection import Selection
     from gateway.sieves import Failures
 
@@ -60,7 +60,7 @@ class Feeder:
         selection: Selection,
         sieve: GroupSieve,
         *,
-        fresh: bool,
+        removed: Bounds | None,
         stirred: Callable[[], None],
         lost: Callable[[Gap], None],
         failed: Callable[[Failures], None],
@@ -73,7 +73,8 @@ class Feeder:
             payloads: Where it keeps what it read.
             selection: What of the log it reads.
             sieve: What of that is offered.
-            fresh: Whether the group is new: what was removed before it was made is no loss of its.
+            removed: What was stored when the group was made, if it is new: what had been removed by then is
+                no loss of its.
             stirred: Told that the state changed.
             lost: Told what retention removed.
             failed: Told where the filter failed.
@@ -90,7 +91,7 @@ class Feeder:
         self._turn = 0
         self._interrupts = 0
         self._swept_from = self._swept_gap = 0
-        self._fresh = fresh
+        self._removed = removed
         self._sieve = sieve
         self.selection = selection
         self.at_head = False
@@ -229,14 +230,13 @@ class Feeder:
 
     async def _look_for_gap(self, position: int, page: Page) -> None:
         if self._gaps is None:
-            wanted = Subscribing(
-                (), earliest=self._fresh, from_sequence=None if self._fresh else position + 1
-            )
-            before, bounds = self._interrupts, await self._log.bounds(self.selection)
-            if before != self._interrupts:
-                return
-            self._gaps = Gaps(wanted, bounds)
-            self._fresh = False
+            if self._removed is not None:
+                self._gaps, self._removed = Gaps(Subscribing((), earliest=True), self._removed), None
+            else:
+                before, bounds = self._interrupts, await self._log.bounds(self.selection)
+                if before != self._interrupts:
+                    return
+                self._gaps = Gaps(Subscribing((), from_sequence=position + 1), bounds)
         gaps = self._gaps
         if not gaps.possible(position, page.trimmed):
             return

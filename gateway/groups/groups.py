@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.groups.filters import GroupFilters
     from gateway.groups.store import GroupStore
     from gateway.groups.values import Definition, Settled, Settlement
-    from gateway.log import EventLog, StoredKind
+    from gateway.log import Bounds, EventLog, StoredKind
     from gateway.sieves import Sieve
 
 FilterSieve: TypeAlias = "Sieve | Unusable"
@@ -96,7 +96,7 @@ class Groups:
             StorageFailed: The store can't be read.
         """
         for kept in await self._store.load():
-            self._set_to_work(kept, await self._stored_sieve(kept.definition), fresh=False)
+            self._set_to_work(kept, await self._stored_sieve(kept.definition))
 
     async def _stored_sieve(self, definition: Definition) -> FilterSieve | None:
         """Answers the sieve of a stored group; what can't be used any more keeps no gateway from starting."""
@@ -223,7 +223,10 @@ class Groups:
         """Makes the group that a subscription names."""
         topics = wanted.topics or (ALL_TOPICS if wanted.typed else ())
         if not topics:
-            self.get(wanted.group)
+            name = wanted.group
+            raise GroupNotFound(
+                shown(name), close_names(name, self._groups), " A subscription that names topics makes it."
+            )
         start = Start(wanted.from_sequence, wanted.from_time, wanted.earliest)
         return await self._create(replace(asked, topics=topics), start)
 
@@ -233,15 +236,16 @@ class Groups:
         if len(self._groups) >= MOST_GROUPS:
             raise LimitExceeded("max_groups", MOST_GROUPS, len(self._groups) + 1, "the number of groups")
         definition = self._definitions.make(asked)
+        removed = await self._log.bounds(select(definition.topics, definition.types))
         position = await find_position(self._log, select(definition.topics, definition.types), start)
         progress = Progress(position)
         sieve = await self._filters.sieve(definition, asked.prefix)
         with _closed_on_error(sieve):
             if not await self._store.put(definition, "", progress):
                 raise GroupAlreadyExists(asked.name)
-        return self._set_to_work(Kept(definition, progress), sieve, fresh=True)
+        return self._set_to_work(Kept(definition, progress), sieve, removed)
 
-    def _set_to_work(self, kept: Kept, sieve: FilterSieve | None, *, fresh: bool) -> Running:
+    def _set_to_work(self, kept: Kept, sieve: FilterSieve | None, removed: Bounds | None = None) -> Running:
         name = kept.definition.name
         runtime = GroupRuntime(
             kept.definition,
@@ -250,7 +254,7 @@ class Groups:
             budget=self._budget,
             sieve=sieve or Everything(),
             redriven=Redriven(self._store, name, kept.redriven),
-            fresh=fresh,
+            removed=removed,
             dirty=self.flush.mark,
             flush=self.flush.now,
         )

@@ -165,7 +165,7 @@ class MemberStream:
         async with aclosing(self._runtime.portions(delivery.spans)) as portions:
             async for excerpts, lost in portions:
                 if lost:
-                    self._runtime.lose(self.id, delivery.epoch, lost)
+                    await self._runtime.lose(self.id, delivery.epoch, lost)
                 readable = excerpts
                 if self._guard:
                     readable = await self._readable(self._guard, excerpts, delivery.epoch)

@@ -9,16 +9,19 @@ import asyncio
 import time
 import uuid
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import EventNotHeld, GroupNotFound, KeyNotParked
-from gateway.frames import WarningFrame, WarningKind
+from gateway.frames import Gap, Subscribing, WarningFrame, WarningKind
+from gateway.gaps import Gaps
 from gateway.groups.feeder import Feeder
 from gateway.groups.member_stream import MemberStream
 from gateway.groups.payloads import Payloads
 from gateway.groups.state import GroupState
 from gateway.groups.store import Write
 from gateway.groups.values import DeadLetter, Seeked, Stats
+from gateway.log import Bounds
 from gateway.selection import EVERYTHING
 from gateway.topic_choice import select
 from registry.errors import LimitExceeded, StorageFailed
@@ -26,7 +29,7 @@ from registry.errors import LimitExceeded, StorageFailed
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
-    from gateway.frames import Frame, Gap, Subscribing
+    from gateway.frames import Frame
     from gateway.groups.payloads import Budget, Portion
     from gateway.groups.redriven import Redriven
     from gateway.groups.sieving import GroupSieve
@@ -65,7 +68,7 @@ class GroupRuntime:
         budget: Budget,
         sieve: GroupSieve,
         redriven: Redriven,
-        fresh: bool,
+        removed: Bounds | None,
         dirty: Callable[[GroupRuntime], None],
         flush: Callable[[], Awaitable[None]],
     ) -> None:
@@ -78,7 +81,7 @@ class GroupRuntime:
             budget: How much of that all groups may keep.
             sieve: Which events it delivers.
             redriven: Its redriven events that are not settled.
-            fresh: Whether it was made just now.
+            removed: What was stored when it was made, if that was just now.
             dirty: Called when there is something to write down: ``collect`` then answers it.
             flush: Writes down what is dirty, and answers when that is durable.
         """
@@ -102,12 +105,14 @@ class GroupRuntime:
             self.payloads,
             _selection_of(definition),
             sieve,
-            fresh=fresh,
+            removed=removed,
             stirred=self.stir,
             lost=self._tell_lost,
             failed=self._tell_failed,
         )
         self._feeding: asyncio.Task[None] | None = None
+        self._gaps = Gaps(Subscribing((), from_sequence=1), Bounds(0, 0, {}))
+        self._told_lost = 0
         self._clock = time.time() - time.monotonic()
         self._closing = False
         self._deleted = False
@@ -392,10 +397,18 @@ class GroupRuntime:
             async for portion in portions:
                 yield await self._redriven.fill(portion) if portion.lost else portion
 
-    def lose(self, member_id: str, epoch: int, spans: Iterable[Span]) -> None:
-        """Notes that events which a member was to get are not in the log any more."""
+    async def lose(self, member_id: str, epoch: int, spans: Sequence[Span]) -> None:
+        """Notes that events which a member was to get are not in the log any more, and tells all members."""
         for first, last in spans:
             self.state.lose(member_id, epoch, first, last)
+        first, last = spans[0][0], spans[-1][1]
+        gap = self._gaps.find(first - 1, await self._log.bounds(self.selection))
+        if gap is None and last > self._told_lost:  # of a topic that was deleted
+            gap = Gap(first, last, ())
+        if gap is not None:
+            through = max(last, min(gap.last_sequence, self.state.position))
+            self._told_lost = max(self._told_lost, through)
+            self._tell_lost(replace(gap, last_sequence=through))
 
     def stir(self) -> None:
         """Follows what the state decided: wakes members and the reading, sets the clock, writes down."""

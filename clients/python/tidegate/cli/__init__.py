@@ -7,6 +7,7 @@ usage, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -38,6 +39,8 @@ Where a name has a hyphen, module and function have an underscore.
 """
 
 INTERRUPTED = 130
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a file that is written to may say; who runs the command can do something about it."""
 
 
 class Commands(click.Group):
@@ -74,6 +77,11 @@ class Commands(click.Group):
             if not wrong:
                 raise
             raise click.UsageError(f"{wrong[0]!a} is not UTF-8.") from error
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.ClickException(f"can't write the output: {error.strerror}") from error
         return result
 
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from tidegate.cli.group_facts import last_line
 from tidegate.cli.output import format_count, format_time, json_option, write_facts, write_json, write_table
 from tidegate.cli.session import run, run_listing
-from tidegate.cli.values import format_examples
+from tidegate.cli.values import SEQUENCE, format_examples
 from tidegate.v1 import dead_letter_pb2
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _selecting(*, with_all: bool) -> Callable[[Any], Any]:
 
     def add(command: Any) -> Any:
         options = [
-            click.argument("sequences", metavar="[SEQUENCE]...", type=click.IntRange(1), nargs=-1),
+            click.argument("sequences", metavar="[SEQUENCE]...", type=SEQUENCE, nargs=-1),
             click.option("--type", "type_", metavar="TYPE", default="", help="Those of this event type."),
             click.option(
                 "--filter",
@@ -95,7 +95,7 @@ def list_(
 
 @dead_letters.command(epilog=format_examples("tidegate dead-letters show billing 1200"))
 @click.argument("group")
-@click.argument("sequence", type=click.IntRange(1))
+@click.argument("sequence", type=SEQUENCE)
 @json_option
 @click.pass_obj
 def show(server: str, group: str, sequence: int, *, as_json: bool) -> None:

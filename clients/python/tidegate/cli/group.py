@@ -10,22 +10,22 @@ from tidegate.cli.group_facts import describe_selection, group_facts, write_stat
 from tidegate.cli.output import format_count, json_option, write_facts, write_json, write_table
 from tidegate.cli.selecting import TypeFilterType, start_of
 from tidegate.cli.session import run, run_listing
-from tidegate.cli.values import DURATION, POSITION, Position, format_examples
+from tidegate.cli.values import DURATION, MOST_IN_FLIGHT, POSITION, SEQUENCE, Position, format_examples
 from tidegate.group_settings import GroupSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SETTINGS = (
-    click.option(
-        "--max-in-flight", type=click.IntRange(1), help="Events unsettled at once, over all members."
-    ),
-    click.option("--max-in-flight-per-member", type=click.IntRange(1), help="The same of each member."),
+    click.option("--max-in-flight", type=MOST_IN_FLIGHT, help="Events unsettled at once, over all members."),
+    click.option("--max-in-flight-per-member", type=MOST_IN_FLIGHT, help="The same of each member."),
     click.option("--lease", type=DURATION, help="How long a member has for an event: 30s."),
     click.option("--min-backoff", type=DURATION, help="The wait after the first failed attempt: 1s."),
     click.option("--max-backoff", type=DURATION, help="The longest wait: 1m."),
     click.option("--multiplier", type=float, help="By how much each wait is longer than the one before: 2."),
-    click.option("--max-attempts", type=click.IntRange(1), help="Failures after which an event is given up."),
+    click.option(
+        "--max-attempts", type=click.IntRange(1, 1_000), help="Failures after which an event is given up."
+    ),
     click.option(
         "--dead-letters",
         type=click.Choice(["skip", "park-key"]),
@@ -272,7 +272,7 @@ def release_key(server: str, name: str, key: str) -> None:
 
 @group.command("skip-event", epilog=format_examples("tidegate group skip-event billing 1200"))
 @click.argument("name")
-@click.argument("sequence", type=click.IntRange(1))
+@click.argument("sequence", type=SEQUENCE)
 @click.pass_obj
 def skip_event(server: str, name: str, sequence: int) -> None:
     """Give up an event of a group that failed, or that its key is parked behind: the key goes on."""

@@ -78,8 +78,9 @@ def _describe_lag(stats: group_pb2.GroupStats) -> str:
         return "none"
     events = format_count(stats.lag_events, "event")
     age = stats.lag.ToTimedelta()
-    oldest = f", the oldest, {stats.oldest_unsettled_sequence}," if stats.oldest_unsettled_sequence else ","
-    return f"{events}{oldest} {age.total_seconds():,.1f} s old"
+    oldest = stats.oldest_unsettled_sequence
+    where = f", the oldest at sequence {oldest}" if oldest else ""
+    return f"{events}{where}, {age.total_seconds():,.1f} s old"
 
 
 def _member(member: group_pb2.Member) -> tuple[str, ...]:

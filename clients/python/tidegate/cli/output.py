@@ -13,7 +13,7 @@ import click
 from google.protobuf.json_format import MessageToDict
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,12 +35,16 @@ def write_json(*messages: Message) -> None:
 
 
 def write_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Writes a table with headers on a terminal; elsewhere only the rows, with tabs between the cells."""
+    """Writes a table with headers on a terminal; elsewhere only the rows, with tabs between the cells.
+
+    On a narrow terminal cells take several lines: a key or an id is there to be copied, so none is cut.
+    """
     if not sys.stdout.isatty():
         for row in rows:
             click.echo("\t".join(row))
         return
-    table = Table(*headers, box=SIMPLE_HEAD, pad_edge=False)
+    columns = (Column(header, overflow="fold") for header in headers)
+    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*row)
     Console(highlight=False, markup=False).print(table)

@@ -16,7 +16,7 @@ from tidegate.cli.output import format_count
 from tidegate.cli.read import PAGE, end_at, start_from
 from tidegate.cli.replaying import ATTRIBUTE, Pace, Pending, Replayed, Way
 from tidegate.cli.selecting import filter_option, type_option
-from tidegate.cli.session import run
+from tidegate.cli.session import Refused, run
 from tidegate.cli.values import POSITION, SPEED, Position, Speed, format_examples
 from tidegate.connection import Backoff
 from tidegate.errors import TidegateError, UnexpectedSequence
@@ -82,10 +82,11 @@ def replay(
 ) -> None:
     """Publish stored events to another topic again.
 
-    Events of SOURCE, a topic or a pattern, go to TARGET in their order, with their ids, keys, times and
-    attributes, and the attribute replayed_from, which says topic/sequence. What TARGET has already is left
-    out: a replay that was interrupted goes on where it was when it is run again, and no event is published
-    twice, not even by two replays at once (as far as TARGET's retention has kept what was replayed before).
+    Events of SOURCE, a topic or a pattern, go to TARGET, a topic that exists, in their order, with their
+    ids, keys, times and attributes, and the attribute replayed_from, which says topic/sequence. What TARGET
+    has already is left out: a replay that was interrupted goes on where it was when it is run again, and no
+    event is published twice, not even by two replays at once (as far as TARGET's retention has kept what was
+    replayed before).
 
     as-recorded and times of it follow the times at which the events were appended to the log.
     """
@@ -103,8 +104,14 @@ def replay(
     outcome = Outcome()
     try:
         run(server, lambda client: _Replay(client, target, speed, outcome).run(wanted))
-    finally:
+    except Refused:
+        if outcome.has_begun:
+            click.echo(outcome.describe(source, target), err=True)
+        raise
+    except KeyboardInterrupt:
         click.echo(outcome.describe(source, target), err=True)
+        raise
+    click.echo(outcome.describe(source, target), err=True)
 
 
 @dataclass(slots=True)
@@ -122,6 +129,11 @@ class Outcome:
     left_out: int = 0
     position: int = 0
     is_done: bool = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything that another run would go on behind."""
+        return bool(self.published or self.left_out)
 
     def __rich__(self) -> str:
         """Answers what stands beside the progress bar."""

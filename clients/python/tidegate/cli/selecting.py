@@ -60,7 +60,9 @@ fields_option: Callable[[_Command], _Command] = click.option(
     "--fields", metavar="A,B.C", default="", help="Fields of the data to write; all others are left out."
 )
 schema_version_option: Callable[[_Command], _Command] = click.option(
-    "--schema-version", type=click.IntRange(1), help="Write data as this version of its schema knows it."
+    "--schema-version",
+    type=click.IntRange(1, 2**32 - 1),
+    help="Write data as this version of its schema knows it.",
 )
 
 

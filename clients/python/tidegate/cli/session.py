@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,6 +14,17 @@ from tidegate.errors import TidegateError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+_COMMANDS = {
+    "UpdateTopic": "`tidegate topic update`",
+    "UpdateGroup": "`tidegate group update`",
+    "GetGroup": "`tidegate group get`",
+    "ListDeadLetters": "`tidegate dead-letters list`",
+    "RestoreSchema": "`tidegate schema restore`",
+    "Set force": "Add --force",
+}
+"""From what the gateway tells a program to call, to what a person types."""
+_CALLS = re.compile(rf"\b({'|'.join(_COMMANDS)})\b")
 
 _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
@@ -30,7 +42,10 @@ class Refused(click.ClickException):
 
 
 def describe_error(error: TidegateError) -> str:
-    """Answers what a person needs: the sentence, the reason's name, and a line a field at fault."""
+    """Answers what a person needs: the sentence, the reason's name, and a line a field at fault.
+
+    Where the sentence names a call as the way out, it names the command instead.
+    """
     reason = f" ({error.reason})" if error.reason else ""
     fields = [
         str(violation)
@@ -38,7 +53,8 @@ def describe_error(error: TidegateError) -> str:
         # The sentence of a single violation says it all, but for the rule's id.
         if len(error.violations) > 1 or violation.rule_id or violation.description not in error.message
     ]
-    return "\n  ".join([f"{error.message}{reason}", *fields])
+    said = "\n  ".join([f"{error.message}{reason}", *fields])
+    return _CALLS.sub(lambda call: _COMMANDS[call[0]], said)
 
 
 def run(server: str, work: Callable[[AsyncClient], Awaitable[_Result]]) -> _Result:

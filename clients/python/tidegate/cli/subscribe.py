@@ -19,7 +19,7 @@ from tidegate.cli.selecting import (
     type_option,
 )
 from tidegate.cli.session import run
-from tidegate.cli.values import POSITION, Position, format_examples
+from tidegate.cli.values import MOST_IN_FLIGHT, POSITION, Position, format_examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tidegate.aio import AsyncClient
     from tidegate.group_subscription import AsyncGroupSubscription
     from tidegate.subscription import AsyncSubscription
+
+LATEST = Position(end="latest")
 
 
 @click.command(
@@ -50,15 +52,15 @@ if TYPE_CHECKING:
     "--from",
     "position",
     type=POSITION,
-    default="latest",
-    show_default=True,
-    help="Where to start: earliest, latest, a sequence, or a time such as 2013-01-04T12:00:00Z.",
+    show_default="latest",
+    help="Where to start: earliest, latest, a sequence, or a time such as 2013-01-04T12:00:00Z. A group that "
+    "exists goes on where it was.",
 )
 @click.option("--limit", type=click.IntRange(1), help="End after so many events.")
 @click.option("--until", type=click.Choice(["caught-up"]), help="End once everything stored was written.")
 @click.option("--group", metavar="NAME", default="", help="Read as a member of this group, and acknowledge.")
 @click.option(
-    "--max-in-flight", type=click.IntRange(1), help="With --group: events that are not acknowledged at once."
+    "--max-in-flight", type=MOST_IN_FLIGHT, help="With --group: events that are not acknowledged at once."
 )
 @click.option("--client-name", metavar="NAME", default="", help="What the program calls itself that reads.")
 @click.option(
@@ -78,7 +80,7 @@ def subscribe(
     type_filters: tuple[tuple[str, str], ...],
     fields: str,
     schema_version: int | None,
-    position: Position,
+    position: Position | None,
     limit: int | None,
     until: str | None,
     group: str,
@@ -104,7 +106,7 @@ def subscribe(
         raise click.UsageError("--max-in-flight is about a --group.")
     wanted = {
         "topics": topics,
-        "start": start_of(position),
+        "start": start_of(position or LATEST),
         **selection(types, filter_, type_filters, fields, schema_version),
         "until_caught_up": until is not None,
         "client_name": client_name,
@@ -112,6 +114,11 @@ def subscribe(
     }
     if group and not topics and (types or filter_):
         raise click.UsageError("What a group is to be is said as a whole: name TOPIC, too.")
+    if group and not topics and position is not None:
+        raise click.UsageError(
+            f"--from is where a group starts that is made: name TOPIC, too. One that exists goes on where it "
+            f"was; `tidegate group seek {group}` moves it."
+        )
     try:
         if group:
             wanted |= {"group": group, "max_in_flight": max_in_flight or 0}

@@ -21,6 +21,8 @@ BYTES = {
 HIGHEST_SEQUENCE = 2**63 - 1
 LONGEST_AGE = 10_000 * 365 * 86_400  # what a google.protobuf.Duration can hold
 UNLIMITED = "none"
+MOST_IN_FLIGHT = click.IntRange(1, 100_000)
+"""How many events a group, or a member of it, may be asked to have at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +106,8 @@ class PositionType(click.ParamType[Position]):
         if text in ("earliest", "latest"):
             return Position(end=text)
         if text.isascii() and text.isdecimal():
-            return Position(sequence=self._sequence(text, param, ctx))
+            return Position(sequence=SEQUENCE.convert(text, param, ctx))
         return Position(time=self._time(text, param, ctx))
-
-    def _sequence(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if len(text) > 19 or not 1 <= int(text) <= HIGHEST_SEQUENCE:
-            self.fail(f"{text} is no sequence: they go from 1 to {HIGHEST_SEQUENCE}.", param, ctx)
-        return int(text)
 
     def _time(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
@@ -125,6 +122,21 @@ class PositionType(click.ParamType[Position]):
         if time.utcoffset() is None:
             self.fail(f"{text!r} has no time zone: add Z for UTC, or an offset such as -05:00.", param, ctx)
         return time
+
+
+class SequenceType(click.ParamType[int]):
+    """The sequence of an event."""
+
+    name = "SEQUENCE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Answers the number."""
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or not 1 <= int(text) <= HIGHEST_SEQUENCE:
+            self.fail(f"{text!r} is no sequence: they go from 1 to {HIGHEST_SEQUENCE}.", param, ctx)
+        return int(text)
 
 
 class DurationType(click.ParamType[float]):
@@ -186,6 +198,7 @@ class SpeedType(click.ParamType[Speed]):
 ADDRESS = AddressType()
 AGE = QuantityType("AGE", SECONDS, LONGEST_AGE, "7d")
 SIZE = QuantityType("SIZE", BYTES, HIGHEST_SEQUENCE, "10GB")
+SEQUENCE = SequenceType()
 POSITION = PositionType()
 DURATION = DurationType()
 SPEED = SpeedType()
