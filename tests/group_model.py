@@ -90,6 +90,8 @@ class Model:
         self.leased: dict[int, Event] = {}
         self.waiting: dict[int, Event] = {}
         self.epochs: set[int] = set()
+        self.settled: set[int] = set()
+        """Those that were settled since the last restart or move."""
         self._places: dict[str, tuple[str, set[str]]] = {}
 
     # What comes from the log, and what it loses.
@@ -299,6 +301,7 @@ class Model:
                 event.place = Place.DONE
         for those in (self.unsettled, self.parked, self.leased, self.waiting):
             those.clear()
+        self.settled.clear()
 
     def redrive(self, sequence: int, trimmed: int) -> None:
         """Takes back a dead letter."""
@@ -335,6 +338,7 @@ class Model:
         self.waiting.pop(event.sequence, None)
         event.place = Place.DONE
         del self.unsettled[event.key][event.sequence]
+        self.settled.add(event.sequence)
 
     def _fail(self, event: Event, outcome: Outcome, now: float, delay: float | None = None) -> None:
         event.attempts.append(outcome)
@@ -366,5 +370,6 @@ class Model:
             self._take_away(event)
         self.members.clear()
         self.epochs.clear()
+        self.settled.clear()
         self._places.clear()
         return self

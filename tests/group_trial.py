@@ -214,8 +214,8 @@ class Trial:
         assert answer.applied == expected.applied
         assert before | late | expected.unsure == expected.before | expected.late | expected.unsure
         assert before <= expected.before | expected.unsure, "what is open was settled before"
-        if not self.is_keyed:
-            assert late <= expected.late | expected.unsure, "what was settled before is late"
+        known = expected.before & self.model.settled if self.is_keyed else expected.before
+        assert not late & known - expected.unsure, "what was settled before is late"
 
     def acknowledge_all(self, member_id: str) -> None:
         """Has a member acknowledge all that it has."""

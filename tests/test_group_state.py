@@ -7,7 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.groups.bounds import Bounds
+from gateway.groups.bounds import REMEMBERED, Bounds
 from gateway.groups.slots import SLOTS, Slots
 from gateway.groups.values import DeadLetterPolicy, Ordering, Settings, Settlement, Verb
 from tests.group_model import UNSETTLED
@@ -35,6 +35,7 @@ BOUNDS = st.builds(
     buffered=st.integers(1, 3),
     most_buffered=st.integers(1, 8),
     most_parked=st.integers(1, 4),
+    remembered=st.just(REMEMBERED),
     far=st.sampled_from([0, 3, 10_000]),
 )
 

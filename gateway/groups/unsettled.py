@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.groups.keys import Keys
 from gateway.groups.loose import Loose
+from gateway.groups.recent import Recent
 from gateway.groups.retries import Retries
 from gateway.groups.runs import Phase, Run
 
@@ -42,6 +43,7 @@ class Unsettled:
         self.position = position
         self.keys = Keys(position, self._bounds, self._tracking.keys)
         self.loose = Loose(self._note_cut)
+        self.settled = Recent(self._bounds.remembered)
         self.retries = Retries(self._tracking.failed)
 
     @property
@@ -75,14 +77,13 @@ class Unsettled:
         return next((run for run in (key.head, *key.redriven) if run and run.first == sequence), None)
 
     def is_open(self, sequence: int) -> bool:
-        """Tells whether an event is not settled; may be wrong about what was settled, not about the rest."""
-        floor = self.keys.sweeps.floor
-        return (
-            sequence > self.position
-            or 0 < floor <= sequence
-            or self.keys.find(sequence) is not None
-            or self.loose.find(sequence) is not None
-        )
+        """Tells whether an event is not settled.
+
+        May be wrong about what was settled long ago, where keys are spilled; not about the rest.
+        """
+        if sequence > self.position or self.keys.find(sequence) or self.loose.find(sequence):
+            return True
+        return 0 < self.keys.sweeps.floor <= sequence and sequence not in self.settled
 
     # They come.
 
@@ -153,6 +154,8 @@ class Unsettled:
         if self.retries:
             for run in runs:
                 self.retries.forget(run)
+        if self.keys:  # otherwise nothing is spilled, nor will be down here
+            self.settled.add(runs)
         ready = self.keys.settle(runs)
         if ready:
             self._waking.call(self._slots.put(ready))
@@ -164,6 +167,7 @@ class Unsettled:
     def park(self, run: Run, parked: Parked) -> None:
         """Takes a run away and parks its key."""
         self.retries.forget(run)
+        self.settled.add((run,))
         self.keys.park(run, parked, self.position + 1)
         self._tracking.parked.add(run.key_name)
 
