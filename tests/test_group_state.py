@@ -429,6 +429,25 @@ def test_spans_that_overlap_count_once() -> None:
     assert sorted(trial.model.dead) == [1, 2, 3, 4, 5]
 
 
+def test_each_wait_is_longer_than_the_one_before_up_to_the_longest() -> None:
+    """An event that failed waits as the retry policy says, or as its nack does, and no longer."""
+    settings = Settings(min_backoff=2.0, max_backoff=15.0, multiplier=3.0, max_attempts=9)
+    trial = Trial(settings, Bounds())
+    member = trial.join()
+    trial.append(["a"])
+    trial.settle_down(acknowledge=False)
+    for delay, wait in ((None, 2.0), (None, 6.0), (0.0, 0.0), (40.0, 40.0), (None, 15.0), (None, 15.0)):
+        one(trial, member, Verb.NACK, 1, delay)
+        failed_at = trial.now
+        assert trial.state.next_time() == failed_at + wait
+        trial.pass_time(wait * 0.99)
+        trial.settle_down(acknowledge=False)
+        assert bool(trial.model.leased) == (wait == 0.0)
+        trial.pass_time(failed_at + wait - trial.now)
+        trial.settle_down(acknowledge=False)
+        assert trial.model.leased
+
+
 def test_who_waits_while_a_group_is_stalled_is_asked_once_it_is_not() -> None:
     """Releasing a key of a group that stalled wakes members for all that waited meanwhile."""
     trial = Trial(Settings(dead_letters=DeadLetterPolicy.PARK_KEY), Bounds(most_parked=1))

@@ -168,6 +168,60 @@ async def test_one_poison_event_parks_its_key_and_nothing_else(shop: Shop) -> No
     assert await dead_letters(shop, "g") == []
 
 
+async def test_a_group_with_too_many_parked_keys_stalls_and_says_so(shop: Shop) -> None:
+    """With 10,000 parked keys a group gives nothing out, says so to all, and goes on once one is released."""
+    most = 10_000
+    await create_group(shop, "g", max_in_flight_per_member=most, dead_letters=PARK_KEY)
+    for at in range(0, most, 2_000):
+        await shop.publish(keyed(*[(f"k{n}", str(n)) for n in range(at, at + 2_000)]))
+    member = await join(shop, "g")
+    events = await member.events(most)
+    await member.say("reject", events[1:], reason="no")
+    assert (await group_stats(shop, "g")).stalled == ""
+    await member.say("reject", events[:1], reason="no")
+    await shop.publish(keyed(("another", "1")))
+    warning = await member.until("warning")
+    assert (warning.kind, "10,000 keys are parked" in warning.message) == (
+        subscription_pb2.WARNING_KIND_GROUP_STALLED,
+        True,
+    )
+    await member.nothing()
+    stats = await group_stats(shop, "g")
+    assert (stats.parked_key_count, len(stats.parked_keys), stats.in_flight_events) == (most, 100, 0)
+    assert "10,000 keys are parked" in stats.stalled
+    await group_stub(shop).SkipEvent(groups.SkipEventRequest(group="g", sequence=events[0].sequence))
+    (event,) = await member.events(1)
+    assert event.key == "another"
+    assert (await group_stats(shop, "g")).stalled == ""
+
+
+async def test_how_far_a_group_is_behind_is_told(shop: Shop) -> None:
+    """GetGroup tells what is not settled in events and seconds, by its oldest, whether it was read or not."""
+    await create_group(shop, "g")
+    await shop.publish(keyed(("a", "1"), ("a", "2")))
+    await asyncio.sleep(0.4)
+    await shop.publish(keyed(("b", "3"), ("c", "4"), ("c", "5")))
+
+    async def told() -> tuple[int, int, int, bool]:
+        stats = await group_stats(shop, "g")
+        lag = stats.lag.ToNanoseconds() / 1e9
+        return stats.lag_events, stats.oldest_unsettled_sequence, stats.in_flight_events, 0.4 < lag < PATIENCE
+
+    assert await told() == (5, 1, 0, True)
+    member = await join(shop, "g")
+    first = {event.sequence: event for event in await member.events(3)}
+    assert await told() == (5, 1, 3, True)
+    await member.ack(first[3], first[4])
+    await member.events(1)
+    assert await told() == (3, 1, 2, True)
+    await member.ack(first[1])
+    (second,) = await member.events(1)
+    await member.ack(second)
+    assert await told() == (1, 5, 1, False)
+    await member.ack_through(second._replace(sequence=5, epoch=second.epoch))
+    assert await told() == (0, 0, 0, False)
+
+
 async def test_what_is_acknowledged_survives_a_restart(start_shop: StartShop) -> None:
     """After a restart the group goes on where it was: nothing settled comes again, nothing else is lost."""
     settled: set[int] = set()
