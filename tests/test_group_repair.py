@@ -245,6 +245,27 @@ async def test_saying_the_same_again_is_told_so_while_a_key_is_behind(shop: Shop
     assert spans(answer.late) == [(1_400, 1_400)]
 
 
+async def test_all_up_to_here_is_told_of_what_was_taken_meanwhile(shop: Shop) -> None:
+    """Who settles all up to an event is told once what of it is late: a lease ended, or the group moved."""
+    await create_group(shop, G, ordering=NONE, lease=seconds(1))
+    await shop.publish(batch(ORDERS, *map(order, "abcdef")))
+    slow = await join(shop, G, max_in_flight=4)
+    had = await slow.events(4)
+    other = await join(shop, G)
+    await other.ack(*await other.events(2))
+    again = await other.events(4)
+    assert [it.sequence for it in again] == [1, 2, 3, 4]
+    await other.ack(again[0])
+    answer = await slow.ack_through(had[2])
+    assert (answer.applied_count, spans(answer.settled_before), spans(answer.late)) == (0, [(1, 1)], [(2, 3)])
+    answer = await slow.ack_through(had[3])
+    assert (answer.applied_count, spans(answer.settled_before), spans(answer.late)) == (0, [], [(4, 4)])
+    assert not (await slow.ack_through(had[3])).late
+    await Desk(shop).seek(G, from_sequence=3)
+    answer = await other.ack_through(again[3])
+    assert (answer.applied_count, spans(answer.settled_before), spans(answer.late)) == (0, [(2, 2)], [(3, 4)])
+
+
 async def test_a_change_takes_effect_at_once(shop: Shop) -> None:
     """What is changed of a group holds for what is delivered from then on, without a member joining anew."""
     await create_group(shop, G, ORDERS, max_in_flight=2)
