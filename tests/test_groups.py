@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import random
 from typing import TYPE_CHECKING
 
 import grpc
@@ -11,6 +13,7 @@ import pytest
 from tidegate.v1 import dead_letter_pb2, subscription_pb2
 from tidegate.v1 import group_service_pb2 as groups
 
+from tests.group_desk import Desk
 from tests.members import (
     BY_KEY,
     EARLIEST,
@@ -26,6 +29,7 @@ from tests.members import (
     seconds,
 )
 from tests.shop import ORDERS, PATIENCE, Shop, batch, order, refusal, wait_until
+from tests.test_client_connection import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -281,6 +285,50 @@ async def test_members_come_and_go_and_no_key_is_reordered(shop: Shop) -> None:
         worker.cancel()
     await asyncio.gather(*workers, return_exceptions=True)
     assert settled == {f"k{k}": [n + 1 for n in range(2_000) if n % 40 == k] for k in range(40)}
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_streams_that_are_cut_in_a_frame_lose_and_reorder_nothing(shop: Shop, seed: int) -> None:
+    """Over connections cut in the middle of frames, each event is settled once, in the order of its key."""
+    chance, keys, count = random.Random(seed), 30, 1_500
+    await create_group(shop, "g", retry={"max_attempts": 1_000})
+    pairs = [(f"k{n % keys}", f"{n:04}" * 30) for n in range(count)]
+    for at in range(0, count, 300):
+        await shop.publish(keyed(*pairs[at : at + 300]))
+    settled: dict[str, list[int]] = {f"k{key}": [] for key in range(keys)}
+    done = asyncio.Event()
+
+    async def work(address: str) -> None:
+        async with grpc.aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            member = await Member(channel, "g", max_in_flight=20).open()
+            while True:
+                (event,) = await member.events(1)
+                # Said over a connection that holds, so that each answer is heard.
+                said = {"lease_epoch": event.epoch, "sequences": {"singles": [event.sequence]}, "ack": {}}
+                if (await Desk(shop).acknowledge(member.id, said, name="g")).applied_count:
+                    settled[event.key].append(event.sequence)
+                if sum(map(len, settled.values())) == count:
+                    done.set()
+
+    async def keep_working(address: str) -> None:
+        while True:
+            with contextlib.suppress(grpc.aio.AioRpcError, AssertionError):
+                await work(address)
+
+    async with Proxy() as proxy:
+        proxy.target = shop.gateway.address
+        proxy.cut_after = lambda: chance.randrange(2_000, 30_000)
+        workers = [asyncio.create_task(keep_working(proxy.address)) for _ in range(4)]
+        try:
+            await asyncio.wait_for(done.wait(), 60)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+    assert proxy.connections > 20
+    assert settled == {f"k{key}": [n + 1 for n in range(count) if n % keys == key] for key in range(keys)}
+    stats = await group_stats(shop, "g")
+    assert (stats.lag_events, stats.dead_letter_count) == (0, 0)
 
 
 async def test_flow_is_bounded_by_what_a_member_may_have(shop: Shop) -> None:
