@@ -135,6 +135,24 @@ async def test_what_was_taken_of_a_topic_is_not_lost_with_it(start_shop: StartSh
         assert (await group_stats(shop, G)).lost_through == 0
 
 
+async def test_what_a_group_keeps_of_the_log_is_bounded(shop: Shop) -> None:
+    """However much of what a group read is not settled, it keeps 64 MB of it; the rest is read again."""
+    await create_group(shop, G)
+    await shop.publish(*[keyed((f"k{number}", str(number))) for number in range(3)])
+    member = await join(shop, G)
+    got = await member.events(3)
+    payloads = runtime_of(shop).payloads
+    kept = payloads._kept(1)
+    assert kept
+    entry = bytes(1024 * 1024)
+    for number in range(200):
+        payloads.keep([kept._replace(first_sequence=1_000 + number, entry=entry)])
+        assert payloads._bytes <= 65 * len(entry)
+    assert payloads._kept(1) is None
+    await member.say("release", got)
+    assert sorted(event.data for event in await member.events(3)) == sorted(event.data for event in got)
+
+
 async def test_a_group_without_members_keeps_no_events_in_memory(shop: Shop) -> None:
     """What a group read is let go of when its last member leaves."""
     await create_group(shop, G)

@@ -448,6 +448,21 @@ def test_each_wait_is_longer_than_the_one_before_up_to_the_longest() -> None:
         assert trial.model.leased
 
 
+def test_of_very_many_attempts_the_first_and_the_last_are_kept() -> None:
+    """A dead letter has its first 50 attempts and its last 50, and says how many there were."""
+    trial = Trial(Settings(max_attempts=120), Bounds())
+    member = trial.join()
+    trial.append(["a"])
+    for number in range(120):
+        trial.settle_down(acknowledge=False)
+        epoch = trial.model.events[1].epoch
+        said = Settlement(epoch, Verb.NACK, ((1, 1),), reason=str(number), delay=0.0)
+        trial.settle(member, [said])
+    (dead,) = trial.state.changes().dead
+    assert dead.attempt_count == 120
+    assert [int(attempt.reason) for attempt in dead.attempts] == [*range(50), *range(70, 120)]
+
+
 def test_who_waits_while_a_group_is_stalled_is_asked_once_it_is_not() -> None:
     """Releasing a key of a group that stalled wakes members for all that waited meanwhile."""
     trial = Trial(Settings(dead_letters=DeadLetterPolicy.PARK_KEY), Bounds(most_parked=1))

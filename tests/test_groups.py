@@ -226,6 +226,20 @@ async def test_how_far_a_group_is_behind_is_told(shop: Shop) -> None:
     assert await told() == (0, 0, 0, False)
 
 
+async def test_of_very_many_only_some_are_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GetGroup lists so many members and failed events, and counts all that failed."""
+    monkeypatch.setattr("gateway.groups.runtime.MEMBERS_TOLD", 2)
+    monkeypatch.setattr("gateway.groups.runtime.RETRYING_TOLD", 3)
+    await create_group(shop, "g")
+    await shop.publish(keyed(*[(f"k{n}", str(n)) for n in range(5)]))
+    member = await join(shop, "g", max_in_flight=5)
+    await member.say("nack", await member.events(5), reason="no", delay=seconds(3600))
+    members = [member.id, *[(await join(shop, "g")).id for _ in range(3)]]
+    stats = await group_stats(shop, "g")
+    assert [each.member_id for each in stats.members] == sorted(members)[:2]
+    assert ([each.sequence for each in stats.retrying], stats.retrying_events) == ([1, 2, 3], 5)
+
+
 async def test_what_is_acknowledged_survives_a_restart(start_shop: StartShop) -> None:
     """After a restart the group goes on where it was: nothing settled comes again, nothing else is lost."""
     settled: set[int] = set()

@@ -40,6 +40,8 @@ SEQUENCES_NAMED: Final = 200_000
 """How many sequences one acknowledgement may name, those of spans counted one by one."""
 WATCH_SECONDS: Final = 5.0
 """How long it takes at most until a member is noticed that has not taken what waits for a lease's time."""
+MEMBERS_TOLD: Final = 1_000
+"""How many members are told of."""
 RETRYING_TOLD: Final = 100
 """How many failed events, and how many parked keys, are told of."""
 _NANOS: Final = 1_000_000_000
@@ -206,7 +208,7 @@ class GroupRuntime:
         return Stats(
             position=state.position,
             head=bounds.head,
-            members=tuple(state.members()),
+            members=tuple(state.members()[:MEMBERS_TOLD]),
             in_flight=state.in_flight,
             retrying_count=len(retrying),
             lag_events=state.pending + unread,
