@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -13,7 +14,7 @@ from gateway.errors import GroupNotFound
 from gateway.frames import Subscribing
 from registry.errors import StorageFailed
 from tests.group_desk import Desk
-from tests.members import NONE, PARK_KEY, create_group, group_stats, join, keyed
+from tests.members import NONE, PARK_KEY, create_group, group_stats, join, keyed, seconds
 from tests.shop import ORDERS, PAID, PAYMENTS, Shop, batch, order, refusal, wait_until
 
 if TYPE_CHECKING:
@@ -100,6 +101,22 @@ async def test_who_joins_while_a_group_is_deleted_is_told(shop: Shop) -> None:
         async for _ in runtime.frames(Subscribing((ORDERS,), group=G)):
             pass
     assert runtime._feeding is None
+
+
+async def test_a_member_that_does_not_read_keeps_nothing_from_others(shop: Shop) -> None:
+    """What waits for a member that does not take it goes to others after a lease, and is no attempt."""
+    await create_group(shop, G, lease=seconds(0.3))
+    async with aclosing(runtime_of(shop).frames(Subscribing((ORDERS,), group=G))) as stuck:
+        opened = await anext(stuck)
+        other = await join(shop, G)
+        await shop.publish(keyed(*[(f"k{number}", str(number)) for number in range(40)]))
+        got = []
+        while len(got) < 40:
+            got += await other.events(1)
+            await other.ack(got[-1])
+        assert sorted((event.sequence, event.attempt) for event in got) == [(at, 1) for at in range(1, 41)]
+        silent = {each.member_id for each in (await group_stats(shop, G)).members if each.silent}
+        assert silent == {opened.member_id}
 
 
 async def test_a_log_that_can_not_be_read_is_no_attempt(shop: Shop) -> None:

@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import itertools
 import random
+import time
 from typing import TYPE_CHECKING
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from tidegate.v1 import dead_letter_pb2, subscription_pb2
+from tidegate.v1 import event_service_pb2 as events_pb
 from tidegate.v1 import group_service_pb2 as groups
 
 from tests.group_desk import Desk
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     StartShop = Callable[..., AbstractAsyncContextManager[Shop]]
 
+LATEST = events_pb.START_POSITION_LATEST
 AT_ONCE = {"min_backoff": seconds(0), "max_backoff": seconds(0)}
 
 
@@ -373,6 +377,35 @@ async def test_a_group_is_made_by_the_first_who_names_it(shop: Shop) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await Member(shop.channel, "unmade").open()
     assert refusal(refused.value).reason == "GROUP_NOT_FOUND"
+
+
+async def test_the_first_who_names_a_group_says_where_it_starts(shop: Shop) -> None:
+    """A group that Subscribe makes, or CreateGroup, begins where that says, and at the head by default."""
+    await shop.publish(keyed(("a", "1"), ("b", "2")))
+    await asyncio.sleep(0.02)
+    between = Timestamp()
+    between.FromNanoseconds(time.time_ns())
+    await asyncio.sleep(0.02)
+    await shop.publish(keyed(("c", "3")))
+    for number, (start, first) in enumerate(
+        (
+            ({"start_position": EARLIEST}, 1),
+            ({"from_sequence": 2}, 2),
+            ({"from_time": between}, 3),
+            ({"from_sequence": 4}, 4),
+            ({"start_position": LATEST}, 4),
+            ({}, 4),
+        )
+    ):
+        made = {"name": f"made{number}", "topics": [ORDERS]}
+        await group_stub(shop).CreateGroup(groups.CreateGroupRequest(group=made, **start))
+        assert (await group_stats(shop, f"made{number}")).position == first - 1
+        member = await Member(shop.channel, f"named{number}", topics=[ORDERS], **start).open()
+        assert member.opened.position == first - 1
+        if first < 4:
+            got = await member.events(4 - first)
+            assert sorted(event.sequence for event in got) == list(range(first, 4))
+        await member.nothing(0.05)
 
 
 async def test_a_thousand_members_share_the_work(shop: Shop) -> None:
