@@ -230,6 +230,21 @@ async def test_how_far_a_group_is_behind_is_told(shop: Shop) -> None:
     assert await told() == (0, 0, 0, False)
 
 
+async def test_the_lag_counts_what_waits_behind_a_key(shop: Shop) -> None:
+    """Events of a key that are too many to be held are counted, one by one, until they are settled."""
+    await create_group(shop, "g")
+    for _ in range(3):
+        await shop.publish(keyed(*[("a", str(number)) for number in range(1_000)]))
+    await shop.publish(keyed(("b", "1")))
+    member = await join(shop, "g")
+    one, other = await member.events(2)
+    stats = await group_stats(shop, "g")
+    assert (stats.position, stats.lag_events) == (3_001, 3_001)
+    await member.ack(one, other)
+    await member.events(1)
+    assert (await group_stats(shop, "g")).lag_events == 2_999
+
+
 async def test_of_very_many_only_some_are_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """GetGroup lists so many members and failed events, and counts all that failed."""
     monkeypatch.setattr("gateway.groups.runtime.MEMBERS_TOLD", 2)

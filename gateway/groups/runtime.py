@@ -211,7 +211,7 @@ class GroupRuntime:
             members=tuple(state.members()[:MEMBERS_TOLD]),
             in_flight=state.in_flight,
             retrying_count=len(retrying),
-            lag_events=state.pending + unread,
+            lag_events=state.unsettled + unread,
             lag=max(0.0, (time.time_ns() - since) / _NANOS) if oldest else 0.0,
             oldest=oldest,
             retrying=tuple(retrying[:RETRYING_TOLD]),

@@ -80,6 +80,11 @@ class Standing:
         return self._unsettled.pending
 
     @property
+    def unsettled(self) -> int:
+        """How many events up to ``position`` are not settled, those of parked keys left out; see ``keys``."""
+        return self._unsettled.count
+
+    @property
     def oldest(self) -> int:
         """The first sequence that is not settled, parked keys left out; 0 if all are."""
         return self._unsettled.oldest

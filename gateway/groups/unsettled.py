@@ -52,6 +52,11 @@ class Unsettled:
         return self.loose.events + self.keys.pending
 
     @property
+    def count(self) -> int:
+        """How many there are, held or not, parked keys left out; see ``Keys.unsettled``."""
+        return self.loose.events + self.keys.unsettled
+
+    @property
     def is_settled(self) -> bool:
         """Whether there are none, parked keys left out."""
         return not self.loose and len(self.keys) == len(self.keys.parked)
