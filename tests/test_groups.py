@@ -231,7 +231,7 @@ async def test_how_far_a_group_is_behind_is_told(shop: Shop) -> None:
 
 
 async def test_the_lag_counts_what_waits_behind_a_key(shop: Shop) -> None:
-    """Events of a key that are too many to be held are counted, one by one, until they are settled."""
+    """Events of a key that are too many to be held are counted one by one, also when a move is tried."""
     await create_group(shop, "g")
     for _ in range(3):
         await shop.publish(keyed(*[("a", str(number)) for number in range(1_000)]))
@@ -243,6 +243,9 @@ async def test_the_lag_counts_what_waits_behind_a_key(shop: Shop) -> None:
     await member.ack(one, other)
     await member.events(1)
     assert (await group_stats(shop, "g")).lag_events == 2_999
+    desk = Desk(shop)
+    assert (await desk.seek("g", start_position=LATEST, dry_run=True)).skipped_events == 2_999
+    assert (await desk.seek("g", start_position=EARLIEST, dry_run=True)).repeated_events == 2
 
 
 async def test_of_very_many_only_some_are_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,8 +103,12 @@ class Keys:
 
         Of what was written down before a restart, one of each key is counted until it is read again.
         """
-        passed = sum(key.passed for key in self._keys.values() if not key.parked)
-        return len(self._owners) + len(self._aside) + passed
+        return self.count - sum(key.passed for key in self.parked.values())
+
+    @property
+    def count(self) -> int:
+        """How many events are not settled, those of parked keys with them; see ``unsettled``."""
+        return len(self._owners) + len(self._aside) + sum(key.passed for key in self._keys.values())
 
     def get(self, name: str) -> Key | None:
         """Answers a key, None if it has nothing unsettled."""

@@ -120,7 +120,7 @@ class Standing:
         return key.parked.sequence if key is not None and key.parked is not None else None
 
     def unsettled_through(self, position: int) -> int:
-        """Answers how many events up to a position are not settled; of what is read again, one a key."""
+        """Answers about how many events up to a position are not settled; see ``Unsettled.through``."""
         return self._unsettled.through(position)
 
     def next_time(self) -> float | None:

@@ -68,7 +68,9 @@ class Unsettled:
         return min(filter(None, firsts), default=0)
 
     def through(self, position: int) -> int:
-        """Answers how many are held up to a position."""
+        """Answers how many there are up to a position; below the group's, one a key of what is read again."""
+        if position >= self.position:
+            return self.loose.events + self.keys.count
         spans = (span for span in self.loose.spans() if span[0] <= position)
         return sum(min(last, position) - first + 1 for first, last in spans) + self.keys.known_through(
             position
