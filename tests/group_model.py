@@ -55,6 +55,7 @@ class Member:
     """A member: how much it asked for, what it has, and how often in a row its leases ended in silence.
 
     It is ``mute`` if it did not take what waited for it, and ``leaving`` if it is to get no further events.
+    ``taken`` are events that were taken from it, by the epoch that it had them under, until it is told.
     """
 
     asked: int
@@ -63,6 +64,7 @@ class Member:
     back_at: float = 0.0
     mute: bool = False
     leaving: bool = False
+    taken: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -91,6 +93,8 @@ class Model:
         self.leased: dict[int, Event] = {}
         self.waiting: dict[int, Event] = {}
         self.epochs: set[int] = set()
+        self.settled: set[int] = set()
+        """Those that were settled since the last restart or move."""
         self._places: dict[str, tuple[str, set[str]]] = {}
 
     # What comes from the log, and what it loses.
@@ -232,6 +236,7 @@ class Model:
         member = self.members.get(member_id)
         held = member.held if member is not None else {}
         for settlement in settlements:
+            named: list[int] = []
             for sequence in self._named(held, settlement):
                 event = held.get(sequence)
                 if event is None or (event.epoch != settlement.epoch and settlement.through is None):
@@ -239,6 +244,9 @@ class Model:
                 else:
                     self._apply(event, settlement, now)
                     answer.applied += 1
+                    named.append(sequence)
+            if member is not None and settlement.through is not None:
+                self._tell_taken(member, settlement, named, answer)
         if member is not None and member.expiries:
             self._hear_of(member)
         return answer
@@ -248,6 +256,14 @@ class Model:
             return [at for first, last in settlement.spans for at in range(first, last + 1)]
         through, epoch = settlement.through, settlement.epoch
         return [at for at, event in held.items() if at <= through and event.epoch <= epoch]
+
+    def _tell_taken(self, member: Member, said: Settlement, named: list[int], answer: Answer) -> None:
+        assert said.through is not None
+        told = [at for at, epoch in member.taken.items() if at <= said.through and epoch <= said.epoch]
+        for at in told:
+            del member.taken[at]
+            if at not in named:
+                self._tell(at, answer)
 
     def _tell(self, sequence: int, answer: Answer) -> None:
         event = self.events.get(sequence)
@@ -280,6 +296,7 @@ class Model:
         over: dict[str, set[int]] = {}
         for event in [event for event in self.leased.values() if event.expires <= now]:
             over.setdefault(event.member, set()).add(event.sequence)
+            self._note_taken(event)
             self._take_away(event)
             self._fail(event, Outcome.LEASE_EXPIRED, now)
         for event in [event for event in self.waiting.values() if event.due <= now]:
@@ -302,6 +319,8 @@ class Model:
     def seek(self, position: int) -> None:
         """Forgets all, and goes on behind a position."""
         for member in self.members.values():
+            for event in member.held.values():
+                self._note_taken(event)
             member.held.clear()
         self.position = position
         self.events = {at: event for at, event in self.events.items() if at <= position}
@@ -311,6 +330,7 @@ class Model:
                 event.place = Place.DONE
         for those in (self.unsettled, self.parked, self.leased, self.waiting):
             those.clear()
+        self.settled.clear()
 
     def redrive(self, sequence: int, trimmed: int) -> None:
         """Takes back a dead letter."""
@@ -331,11 +351,15 @@ class Model:
         if event is None or event.place not in UNSETTLED or not event.attempts:
             return None
         if event.place is Place.LEASED:
+            self._note_taken(event)
             self._take_away(event)
         self._give_up(event, Cause.SKIPPED)
         return event.key
 
     # Where events go.
+
+    def _note_taken(self, event: Event) -> None:
+        self.members[event.member].taken.setdefault(event.sequence, event.epoch)
 
     def _take_away(self, event: Event) -> None:
         del self.leased[event.sequence], self.members[event.member].held[event.sequence]
@@ -347,6 +371,7 @@ class Model:
         self.waiting.pop(event.sequence, None)
         event.place = Place.DONE
         del self.unsettled[event.key][event.sequence]
+        self.settled.add(event.sequence)
 
     def _fail(self, event: Event, outcome: Outcome, now: float, delay: float | None = None) -> None:
         event.attempts.append(outcome)
@@ -378,5 +403,6 @@ class Model:
             self._take_away(event)
         self.members.clear()
         self.epochs.clear()
+        self.settled.clear()
         self._places.clear()
         return self

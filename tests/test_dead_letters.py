@@ -190,6 +190,24 @@ async def test_redriven_events_are_delivered_again(desk: Desk) -> None:
     assert (await desk.redrive(G, all=True))[-1] == (0, 0)
 
 
+async def test_a_redrive_is_to_its_own_group_alone(desk: Desk) -> None:
+    """What a group redrives or purges comes to no other group, and is not published again."""
+    shop = desk.shop
+    await create_group(shop, "other")
+    await reject(shop, 5)
+    other = await join(shop, "other")
+    got = sorted(await other.events(5))
+    await other.say("reject", got[:3], reason="no")
+    await other.ack(*got[3:])
+    assert (await desk.redrive(G, all=True))[-1] == (5, 5)
+    assert {it.sequence for it in await (await join(shop, G)).events(5)} == {1, 2, 3, 4, 5}
+    await other.nothing()
+    assert [it.sequence for it in await desk.letters("other")] == [1, 2, 3]
+    assert len(await shop.everything(ORDERS)) == 5
+    assert await desk.purge("other", all=True) == 3
+    assert (await group_stats(shop, G)).in_flight_events == 5
+
+
 async def test_nothing_is_redriven_twice(desk: Desk) -> None:
     """Redrives that are under way together, and purges beside them, take each dead letter once."""
     shop = desk.shop

@@ -105,7 +105,7 @@ def test_millions_of_events_behind_a_parked_key_cost_next_to_nothing() -> None:
     backlog.run()
     assert backlog.group.is_settled
     assert backlog.given.total() == backlog.length // KEYS * (KEYS - 1)
-    assert backlog.heaviest < 1_000_000
+    assert backlog.heaviest < 2_000_000
     assert backlog.store.progress.keys == {NAMES[1]: 2}
     assert len(pickle.dumps(backlog.store.progress)) < 1_000
     backlog.group.release(NAMES[1])

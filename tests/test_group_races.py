@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -13,7 +14,7 @@ from gateway.errors import GroupNotFound
 from gateway.frames import Subscribing
 from registry.errors import StorageFailed
 from tests.group_desk import Desk
-from tests.members import NONE, PARK_KEY, create_group, group_stats, join, keyed
+from tests.members import NONE, PARK_KEY, create_group, group_stats, join, keyed, seconds
 from tests.shop import ORDERS, PAID, PAYMENTS, Shop, batch, order, refusal, wait_until
 
 if TYPE_CHECKING:
@@ -150,6 +151,22 @@ async def test_who_joins_while_a_group_is_deleted_is_told(shop: Shop) -> None:
     assert runtime._feeding is None
 
 
+async def test_a_member_that_does_not_read_keeps_nothing_from_others(shop: Shop) -> None:
+    """What waits for a member that does not take it goes to others after a lease, and is no attempt."""
+    await create_group(shop, G, lease=seconds(0.3))
+    async with aclosing(runtime_of(shop).frames(Subscribing((ORDERS,), group=G))) as stuck:
+        opened = await anext(stuck)
+        other = await join(shop, G)
+        await shop.publish(keyed(*[(f"k{number}", str(number)) for number in range(40)]))
+        got = []
+        while len(got) < 40:
+            got += await other.events(1)
+            await other.ack(got[-1])
+        assert sorted((event.sequence, event.attempt) for event in got) == [(at, 1) for at in range(1, 41)]
+        silent = {each.member_id for each in (await group_stats(shop, G)).members if each.silent}
+        assert silent == {opened.member_id}
+
+
 async def test_a_log_that_can_not_be_read_is_no_attempt(shop: Shop) -> None:
     """Events that could not be sent, since the disk failed, were not tried."""
     await create_group(shop, G, retry={"max_attempts": 2})
@@ -181,6 +198,24 @@ async def test_what_was_taken_of_a_topic_is_not_lost_with_it(start_shop: StartSh
         member = await join(shop, G)
         assert sorted(it.sequence for it in await member.events(2)) == [1, 2]
         assert (await group_stats(shop, G)).lost_through == 0
+
+
+async def test_what_a_group_keeps_of_the_log_is_bounded(shop: Shop) -> None:
+    """However much of what a group read is not settled, it keeps 64 MB of it; the rest is read again."""
+    await create_group(shop, G)
+    await shop.publish(*[keyed((f"k{number}", str(number))) for number in range(3)])
+    member = await join(shop, G)
+    got = await member.events(3)
+    payloads = runtime_of(shop).payloads
+    kept = payloads._kept(1)
+    assert kept
+    entry = bytes(1024 * 1024)
+    for number in range(200):
+        payloads.keep([kept._replace(first_sequence=1_000 + number, entry=entry)])
+        assert payloads._bytes <= 65 * len(entry)
+    assert payloads._kept(1) is None
+    await member.say("release", got)
+    assert sorted(event.data for event in await member.events(3)) == sorted(event.data for event in got)
 
 
 async def test_a_group_without_members_keeps_no_events_in_memory(shop: Shop) -> None:

@@ -221,6 +221,51 @@ async def test_what_becomes_of_acknowledgements(shop: Shop) -> None:
     assert found.reason == "LIMIT_EXCEEDED"
 
 
+@pytest.mark.parametrize("verb", ["ack", "reject"])
+async def test_saying_the_same_again_is_told_so_while_a_key_is_behind(shop: Shop, verb: str) -> None:
+    """Who settles events again is told that they were settled, also while a key is far behind or parked."""
+    await create_group(shop, G, dead_letters=PARK_KEY)
+    await shop.publish(keyed(("parked", "1"), *[("behind", str(n)) for n in range(1_500)]))
+    await shop.publish(keyed(*[(f"k{n}", str(n)) for n in range(20)], ("parked", "2"), ("", "3"), ("", "4")))
+    member = await join(shop, G)
+    parked, *_, last = got = sorted(await member.events(24))
+    assert (parked.sequence, last.sequence) == (1, 1_524)
+    await member.say("reject", [parked])
+    settled = got[2:]
+    assert (await member.say(verb, settled)).applied_count == len(settled)
+    for again in (await member.say(verb, settled), await member.ack(*settled)):
+        assert (again.applied_count, spans(again.late)) == (0, [])
+        assert spans(again.settled_before) == [(1_502, 1_521), (1_523, 1_524)]
+    never_had = {
+        "lease_epoch": last.epoch,
+        "sequences": {"ranges": [{"first": 1_400, "last": 1_400}]},
+        "ack": {},
+    }
+    answer = await Desk(shop).acknowledge(member.id, never_had, name=G)
+    assert spans(answer.late) == [(1_400, 1_400)]
+
+
+async def test_all_up_to_here_is_told_of_what_was_taken_meanwhile(shop: Shop) -> None:
+    """Who settles all up to an event is told once what of it is late: a lease ended, or the group moved."""
+    await create_group(shop, G, ordering=NONE, lease=seconds(1))
+    await shop.publish(batch(ORDERS, *map(order, "abcdef")))
+    slow = await join(shop, G, max_in_flight=4)
+    had = await slow.events(4)
+    other = await join(shop, G)
+    await other.ack(*await other.events(2))
+    again = await other.events(4)
+    assert [it.sequence for it in again] == [1, 2, 3, 4]
+    await other.ack(again[0])
+    answer = await slow.ack_through(had[2])
+    assert (answer.applied_count, spans(answer.settled_before), spans(answer.late)) == (0, [(1, 1)], [(2, 3)])
+    answer = await slow.ack_through(had[3])
+    assert (answer.applied_count, spans(answer.settled_before), spans(answer.late)) == (0, [], [(4, 4)])
+    assert not (await slow.ack_through(had[3])).late
+    await Desk(shop).seek(G, from_sequence=3)
+    answer = await other.ack_through(again[3])
+    assert (answer.applied_count, spans(answer.settled_before), spans(answer.late)) == (0, [(2, 2)], [(3, 4)])
+
+
 async def test_a_change_takes_effect_at_once(shop: Shop) -> None:
     """What is changed of a group holds for what is delivered from then on, without a member joining anew."""
     await create_group(shop, G, ORDERS, max_in_flight=2)

@@ -7,7 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.groups.bounds import Bounds
+from gateway.groups.bounds import REMEMBERED, Bounds
 from gateway.groups.slots import SLOTS, Slots
 from gateway.groups.values import DeadLetterPolicy, Ordering, Settings, Settlement, Verb
 from tests.group_model import UNSETTLED
@@ -35,6 +35,7 @@ BOUNDS = st.builds(
     buffered=st.integers(1, 3),
     most_buffered=st.integers(1, 8),
     most_parked=st.integers(1, 4),
+    remembered=st.just(REMEMBERED),
     far=st.sampled_from([0, 3, 10_000]),
 )
 
@@ -437,6 +438,40 @@ def test_spans_that_overlap_count_once() -> None:
     trial.settle_down(acknowledge=False)
     trial.settle(member, [Settlement(1, Verb.REJECT, ((2, 4), (1, 3), (3, 5)))])
     assert sorted(trial.model.dead) == [1, 2, 3, 4, 5]
+
+
+def test_each_wait_is_longer_than_the_one_before_up_to_the_longest() -> None:
+    """An event that failed waits as the retry policy says, or as its nack does, and no longer."""
+    settings = Settings(min_backoff=2.0, max_backoff=15.0, multiplier=3.0, max_attempts=9)
+    trial = Trial(settings, Bounds())
+    member = trial.join()
+    trial.append(["a"])
+    trial.settle_down(acknowledge=False)
+    for delay, wait in ((None, 2.0), (None, 6.0), (0.0, 0.0), (40.0, 40.0), (None, 15.0), (None, 15.0)):
+        one(trial, member, Verb.NACK, 1, delay)
+        failed_at = trial.now
+        assert trial.state.next_time() == failed_at + wait
+        trial.pass_time(wait * 0.99)
+        trial.settle_down(acknowledge=False)
+        assert bool(trial.model.leased) == (wait == 0.0)
+        trial.pass_time(failed_at + wait - trial.now)
+        trial.settle_down(acknowledge=False)
+        assert trial.model.leased
+
+
+def test_of_very_many_attempts_the_first_and_the_last_are_kept() -> None:
+    """A dead letter has its first 50 attempts and its last 50, and says how many there were."""
+    trial = Trial(Settings(max_attempts=120), Bounds())
+    member = trial.join()
+    trial.append(["a"])
+    for number in range(120):
+        trial.settle_down(acknowledge=False)
+        epoch = trial.model.events[1].epoch
+        said = Settlement(epoch, Verb.NACK, ((1, 1),), reason=str(number), delay=0.0)
+        trial.settle(member, [said])
+    (dead,) = trial.state.changes().dead
+    assert dead.attempt_count == 120
+    assert [int(attempt.reason) for attempt in dead.attempts] == [*range(50), *range(70, 120)]
 
 
 def test_who_waits_while_a_group_is_stalled_is_asked_once_it_is_not() -> None:

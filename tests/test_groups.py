@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from tidegate.v1 import dead_letter_pb2, subscription_pb2
-from tidegate.v1 import event_service_pb2 as event_pb
+from tidegate.v1 import event_service_pb2 as events_pb
 from tidegate.v1 import group_service_pb2 as groups
 
+from tests.group_desk import Desk
 from tests.members import (
     BY_KEY,
     EARLIEST,
@@ -27,6 +32,7 @@ from tests.members import (
     seconds,
 )
 from tests.shop import ORDERS, PATIENCE, Shop, batch, order, refusal, wait_until
+from tests.test_client_connection import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
 
     StartShop = Callable[..., AbstractAsyncContextManager[Shop]]
 
+LATEST = events_pb.START_POSITION_LATEST
 AT_ONCE = {"min_backoff": seconds(0), "max_backoff": seconds(0)}
 
 
@@ -210,7 +217,7 @@ async def test_a_group_full_of_events_that_wait_says_so(shop: Shop) -> None:
     assert (stats.retrying_events, stats.lag_events) == (100_000, 110_000)
     assert "wait for the next attempt" in stats.stalled
     assert "100,000" in stats.stalled
-    seek = groups.SeekGroupRequest(name="g", start_position=event_pb.START_POSITION_LATEST)
+    seek = groups.SeekGroupRequest(name="g", start_position=events_pb.START_POSITION_LATEST)
     await group_stub(shop).SeekGroup(seek)
     assert not (await group_stats(shop, "g")).stalled
 
@@ -218,6 +225,92 @@ async def test_a_group_full_of_events_that_wait_says_so(shop: Shop) -> None:
 async def nobody(shop: Shop) -> bool:
     """Whether the group has no members."""
     return not (await group_stats(shop, "g")).members
+
+
+async def test_a_group_with_too_many_parked_keys_stalls_and_says_so(shop: Shop) -> None:
+    """With 10,000 parked keys a group gives nothing out, says so to all, and goes on once one is released."""
+    most = 10_000
+    await create_group(shop, "g", max_in_flight_per_member=most, dead_letters=PARK_KEY)
+    for at in range(0, most, 2_000):
+        await shop.publish(keyed(*[(f"k{n}", str(n)) for n in range(at, at + 2_000)]))
+    member = await join(shop, "g")
+    events = await member.events(most)
+    await member.say("reject", events[1:], reason="no")
+    assert (await group_stats(shop, "g")).stalled == ""
+    await member.say("reject", events[:1], reason="no")
+    await shop.publish(keyed(("another", "1")))
+    warning = await member.until("warning")
+    assert (warning.kind, "10,000 keys are parked" in warning.message) == (
+        subscription_pb2.WARNING_KIND_GROUP_STALLED,
+        True,
+    )
+    await member.nothing()
+    stats = await group_stats(shop, "g")
+    assert (stats.parked_key_count, len(stats.parked_keys), stats.in_flight_events) == (most, 100, 0)
+    assert "10,000 keys are parked" in stats.stalled
+    await group_stub(shop).SkipEvent(groups.SkipEventRequest(group="g", sequence=events[0].sequence))
+    (event,) = await member.events(1)
+    assert event.key == "another"
+    assert (await group_stats(shop, "g")).stalled == ""
+
+
+async def test_how_far_a_group_is_behind_is_told(shop: Shop) -> None:
+    """GetGroup tells what is not settled in events and seconds, by its oldest, whether it was read or not."""
+    await create_group(shop, "g")
+    await shop.publish(keyed(("a", "1"), ("a", "2")))
+    await asyncio.sleep(0.4)
+    await shop.publish(keyed(("b", "3"), ("c", "4"), ("c", "5")))
+
+    async def told() -> tuple[int, int, int, bool]:
+        stats = await group_stats(shop, "g")
+        lag = stats.lag.ToNanoseconds() / 1e9
+        return stats.lag_events, stats.oldest_unsettled_sequence, stats.in_flight_events, 0.4 < lag < PATIENCE
+
+    assert await told() == (5, 1, 0, True)
+    member = await join(shop, "g")
+    first = {event.sequence: event for event in await member.events(3)}
+    assert await told() == (5, 1, 3, True)
+    await member.ack(first[3], first[4])
+    await member.events(1)
+    assert await told() == (3, 1, 2, True)
+    await member.ack(first[1])
+    (second,) = await member.events(1)
+    await member.ack(second)
+    assert await told() == (1, 5, 1, False)
+    await member.ack_through(second._replace(sequence=5, epoch=second.epoch))
+    assert await told() == (0, 0, 0, False)
+
+
+async def test_the_lag_counts_what_waits_behind_a_key(shop: Shop) -> None:
+    """Events of a key that are too many to be held are counted one by one, also when a move is tried."""
+    await create_group(shop, "g")
+    for _ in range(3):
+        await shop.publish(keyed(*[("a", str(number)) for number in range(1_000)]))
+    await shop.publish(keyed(("b", "1")))
+    member = await join(shop, "g")
+    one, other = await member.events(2)
+    stats = await group_stats(shop, "g")
+    assert (stats.position, stats.lag_events) == (3_001, 3_001)
+    await member.ack(one, other)
+    await member.events(1)
+    assert (await group_stats(shop, "g")).lag_events == 2_999
+    desk = Desk(shop)
+    assert (await desk.seek("g", start_position=LATEST, dry_run=True)).skipped_events == 2_999
+    assert (await desk.seek("g", start_position=EARLIEST, dry_run=True)).repeated_events == 2
+
+
+async def test_of_very_many_only_some_are_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GetGroup lists so many members and failed events, and counts all that failed."""
+    monkeypatch.setattr("gateway.groups.runtime.MEMBERS_TOLD", 2)
+    monkeypatch.setattr("gateway.groups.runtime.RETRYING_TOLD", 3)
+    await create_group(shop, "g")
+    await shop.publish(keyed(*[(f"k{n}", str(n)) for n in range(5)]))
+    member = await join(shop, "g", max_in_flight=5)
+    await member.say("nack", await member.events(5), reason="no", delay=seconds(3600))
+    members = [member.id, *[(await join(shop, "g")).id for _ in range(3)]]
+    stats = await group_stats(shop, "g")
+    assert [each.member_id for each in stats.members] == sorted(members)[:2]
+    assert ([each.sequence for each in stats.retrying], stats.retrying_events) == ([1, 2, 3], 5)
 
 
 async def test_what_is_acknowledged_survives_a_restart(start_shop: StartShop) -> None:
@@ -281,6 +374,50 @@ async def test_members_come_and_go_and_no_key_is_reordered(shop: Shop) -> None:
     assert settled == {f"k{k}": [n + 1 for n in range(2_000) if n % 40 == k] for k in range(40)}
 
 
+@pytest.mark.parametrize("seed", range(2))
+async def test_streams_that_are_cut_in_a_frame_lose_and_reorder_nothing(shop: Shop, seed: int) -> None:
+    """Over connections cut in the middle of frames, each event is settled once, in the order of its key."""
+    chance, keys, count = random.Random(seed), 30, 1_500
+    await create_group(shop, "g", retry={"max_attempts": 1_000})
+    pairs = [(f"k{n % keys}", f"{n:04}" * 30) for n in range(count)]
+    for at in range(0, count, 300):
+        await shop.publish(keyed(*pairs[at : at + 300]))
+    settled: dict[str, list[int]] = {f"k{key}": [] for key in range(keys)}
+    done = asyncio.Event()
+
+    async def work(address: str) -> None:
+        async with grpc.aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            member = await Member(channel, "g", max_in_flight=20).open()
+            while True:
+                (event,) = await member.events(1)
+                # Said over a connection that holds, so that each answer is heard.
+                said = {"lease_epoch": event.epoch, "sequences": {"singles": [event.sequence]}, "ack": {}}
+                if (await Desk(shop).acknowledge(member.id, said, name="g")).applied_count:
+                    settled[event.key].append(event.sequence)
+                if sum(map(len, settled.values())) == count:
+                    done.set()
+
+    async def keep_working(address: str) -> None:
+        while True:
+            with contextlib.suppress(grpc.aio.AioRpcError, AssertionError):
+                await work(address)
+
+    async with Proxy() as proxy:
+        proxy.target = shop.gateway.address
+        proxy.cut_after = lambda: chance.randrange(2_000, 30_000)
+        workers = [asyncio.create_task(keep_working(proxy.address)) for _ in range(4)]
+        try:
+            await asyncio.wait_for(done.wait(), 60)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+    assert proxy.connections > 20
+    assert settled == {f"k{key}": [n + 1 for n in range(count) if n % keys == key] for key in range(keys)}
+    stats = await group_stats(shop, "g")
+    assert (stats.lag_events, stats.dead_letter_count) == (0, 0)
+
+
 async def test_flow_is_bounded_by_what_a_member_may_have(shop: Shop) -> None:
     """A member has at most max_in_flight events, and the group as many as it may, whatever waits."""
     await create_group(shop, "g", ordering=NONE, max_in_flight=15)
@@ -309,6 +446,35 @@ async def test_a_group_is_made_by_the_first_who_names_it(shop: Shop) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await Member(shop.channel, "unmade").open()
     assert refusal(refused.value).reason == "GROUP_NOT_FOUND"
+
+
+async def test_the_first_who_names_a_group_says_where_it_starts(shop: Shop) -> None:
+    """A group that Subscribe makes, or CreateGroup, begins where that says, and at the head by default."""
+    await shop.publish(keyed(("a", "1"), ("b", "2")))
+    await asyncio.sleep(0.02)
+    between = Timestamp()
+    between.FromNanoseconds(time.time_ns())
+    await asyncio.sleep(0.02)
+    await shop.publish(keyed(("c", "3")))
+    for number, (start, first) in enumerate(
+        (
+            ({"start_position": EARLIEST}, 1),
+            ({"from_sequence": 2}, 2),
+            ({"from_time": between}, 3),
+            ({"from_sequence": 4}, 4),
+            ({"start_position": LATEST}, 4),
+            ({}, 4),
+        )
+    ):
+        made = {"name": f"made{number}", "topics": [ORDERS]}
+        await group_stub(shop).CreateGroup(groups.CreateGroupRequest(group=made, **start))
+        assert (await group_stats(shop, f"made{number}")).position == first - 1
+        member = await Member(shop.channel, f"named{number}", topics=[ORDERS], **start).open()
+        assert member.opened.position == first - 1
+        if first < 4:
+            got = await member.events(4 - first)
+            assert sorted(event.sequence for event in got) == list(range(first, 4))
+        await member.nothing(0.05)
 
 
 async def test_a_thousand_members_share_the_work(shop: Shop) -> None:

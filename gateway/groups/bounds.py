@@ -16,6 +16,9 @@ MOST_PARKED: Final = 10_000
 """With how many parked keys a group stalls."""
 TAKEN_AT_ONCE: Final = 10_000
 """How many events a member is given at once."""
+REMEMBERED: Final = 5_000
+"""How many of the events that were settled last are known to be, while keys are behind: so that who says the
+same again is told so."""
 FAR: Final = 10_000
 """Over how many sequences that no key starves for nothing is read again; see ``sweep``."""
 
@@ -28,6 +31,7 @@ class Bounds(NamedTuple):
     buffered: int = BUFFERED
     most_buffered: int = MOST_BUFFERED
     most_parked: int = MOST_PARKED
+    remembered: int = REMEMBERED
     far: int = FAR
 
 

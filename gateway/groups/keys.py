@@ -31,18 +31,19 @@ class Key:
         head: The event that is next or with a member; None while it is not known.
         buffer: The sequences that follow, without a gap.
         spilled: From this sequence on its events are to be read again; 0 if none are.
+        passed: How many of those are known to be.
         parked: Set if it is parked.
         redriven: Events that came back from the dead letters; they come before the buffer.
     """
 
-    __slots__ = ("buffer", "head", "name", "parked", "redriven", "slot", "spilled")
+    __slots__ = ("buffer", "head", "name", "parked", "passed", "redriven", "slot", "spilled")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.slot = slot_of(name)
         self.head: Run | None = None
         self.buffer: list[int] = []
-        self.spilled = 0
+        self.spilled = self.passed = 0
         self.parked: Parked | None = None
         self.redriven: list[Run] = []
 
@@ -96,6 +97,19 @@ class Keys:
         """How much is held: events, and keys of which none is known; not what was redriven and waits."""
         return len(self._owners) + self.sweeps.starving_count
 
+    @property
+    def unsettled(self) -> int:
+        """How many events are not settled, parked keys left out.
+
+        Of what was written down before a restart, one of each key is counted until it is read again.
+        """
+        return self.count - sum(key.passed for key in self.parked.values())
+
+    @property
+    def count(self) -> int:
+        """How many events are not settled, those of parked keys with them; see ``unsettled``."""
+        return len(self._owners) + len(self._aside) + sum(key.passed for key in self._keys.values())
+
     def get(self, name: str) -> Key | None:
         """Answers a key, None if it has nothing unsettled."""
         return self._keys.get(name)
@@ -134,9 +148,11 @@ class Keys:
                 key = keys[name] = Key(name)
                 self._touched.add(name)
             elif key.spilled:
+                key.passed += 1
                 continue
             elif len(key.buffer) >= buffered:
                 self.spill(key, sequence)
+                key.passed = 1
                 continue
             owners[sequence] = key
             if key.head is None:
@@ -222,6 +238,7 @@ class Keys:
         if parked is not None:
             self.parked[name] = key
         self.spill(key, first)
+        key.passed = 1
 
     def restore_head(self, run: Run, name: str) -> None:
         """Takes an event that failed, as it was written down: the head of its key."""
@@ -232,6 +249,7 @@ class Keys:
         self._owners[run.first] = key
         if not run.redriven:
             self.spill(key, run.first + 1)
+            key.passed = 0
 
     # What is read again.
 
@@ -254,6 +272,7 @@ class Keys:
         for sequence in (run.first, *key.buffer):
             del self._owners[sequence]
         key.spilled = key.buffer[0] if key.buffer else key.spilled or behind
+        key.passed += len(key.buffer)
         key.buffer = []
         key.parked = parked
         self.parked[key.name] = key
@@ -297,6 +316,7 @@ class Keys:
                 continue
             room -= 1
             key.spilled += 1
+            key.passed = max(0, key.passed - 1)
             key.buffer.append(sequence)
             self._owners[sequence] = key
             self.sweeps.feed(key)
@@ -307,6 +327,6 @@ class Keys:
     def end_sweep(self, position: int) -> None:
         """Ends the sweep if it has come to the position of the group."""
         for key in self.sweeps.end(position):
-            key.spilled = 0
+            key.spilled = key.passed = 0
             self._touched.add(key.name)
             self.promote(key)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from gateway.groups.slots import Slots
 from gateway.groups.values import Attempt, MemberStats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gateway.groups.runs import Lease, Run
     from gateway.groups.values import Outcome
 
 LONGEST_SILENCE: Final = 600.0
 """After how many seconds, at most, a silent member is tried again."""
+MOST_TAKEN_TOLD: Final = 2_000
+"""Of how many of the events that were taken from it last a member can be told."""
 
 
 class Member:
@@ -33,6 +36,8 @@ class Member:
         is_mute: Whether it fell silent because it does not take what waits for it.
         is_leaving: Whether it takes no further events.
         is_alone: Whether what it has is an event that is tried alone.
+        taken: Events that were taken from it without its word, and by which epoch it had them first; until
+            it is told.
     """
 
     __slots__ = (
@@ -47,6 +52,7 @@ class Member:
         "joined",
         "leases",
         "max_in_flight",
+        "taken",
         "wanted",
     )
 
@@ -63,6 +69,7 @@ class Member:
         self.is_mute = False
         self.is_leaving = False
         self.is_alone = False
+        self.taken: dict[int, int] = {}
 
     @property
     def room(self) -> int:
@@ -97,6 +104,22 @@ class Member:
             lease.runs.pop(run.first, None)
             if not lease.runs:
                 self.leases.pop(lease.epoch, None)
+
+    def note_taken(self, epoch: int, runs: Iterable[Run]) -> None:
+        """Notes that runs, which it had under an epoch, were taken from it without its word."""
+        for run in runs:
+            for sequence in range(run.first, run.last + 1):
+                self.taken.setdefault(sequence, epoch)
+        more = len(self.taken) - MOST_TAKEN_TOLD
+        if more > 0:
+            self.taken = dict(islice(self.taken.items(), more, None))
+
+    def tell_taken(self, epoch: int, through: int) -> list[int]:
+        """Answers, once, what was taken from it up to a sequence, of what it had up to an epoch."""
+        told = [at for at, had in self.taken.items() if at <= through and had <= epoch]
+        for at in told:
+            del self.taken[at]
+        return sorted(told)
 
     def stats(self) -> MemberStats:
         """Answers how it stands."""

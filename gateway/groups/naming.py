@@ -25,7 +25,7 @@ def named(member: Member, settlement: Settlement, loose: Loose) -> tuple[list[Ru
     if settlement.through is not None:
         leases = [lease for epoch, lease in member.leases.items() if epoch <= settlement.epoch]
         runs = [run for lease in leases for run in _through(lease, settlement.through, loose, keeps=keeps)]
-        missed: list[Span] = []
+        missed = _taken(member, settlement.epoch, settlement.through, runs)
     else:
         lease = member.leases.get(settlement.epoch)
         if lease is None:
@@ -46,6 +46,15 @@ def _through(lease: Lease, through: int, loose: Loose, *, keeps: bool) -> list[R
         for run in runs:
             del lease.runs[run.first]
     return runs
+
+
+def _taken(member: Member, epoch: int, through: int, runs: list[Run]) -> list[Span]:
+    """Answers what was taken from a member up to a sequence, but for what it has again and named."""
+    told = member.tell_taken(epoch, through) if member.taken else []
+    if not told:
+        return []
+    has = {at for run in runs for at in range(run.first, run.last + 1)}
+    return [(at, at) for at in told if at not in has]
 
 
 def _spanned(

@@ -45,6 +45,8 @@ WATCH_SECONDS: Final = 5.0
 """How long it takes at most until a member is noticed that has not taken what waits for a lease's time."""
 RETRY_TOLD: Final = 10.0
 """For how many seconds all that a group holds must wait until it is told that it stalls."""
+MEMBERS_TOLD: Final = 1_000
+"""How many members are told of."""
 RETRYING_TOLD: Final = 100
 """How many failed events, and how many parked keys, are told of."""
 _NANOS: Final = 1_000_000_000
@@ -215,10 +217,10 @@ class GroupRuntime:
         return Stats(
             position=state.position,
             head=bounds.head,
-            members=tuple(state.members()),
+            members=tuple(state.members()[:MEMBERS_TOLD]),
             in_flight=state.in_flight,
             retrying_count=len(retrying),
-            lag_events=state.pending + unread,
+            lag_events=state.unsettled + unread,
             lag=max(0.0, (time.time_ns() - since) / _NANOS) if oldest else 0.0,
             oldest=oldest,
             retrying=tuple(retrying[:RETRYING_TOLD]),

@@ -86,6 +86,11 @@ class Standing:
         return self._unsettled.pending
 
     @property
+    def unsettled(self) -> int:
+        """How many events up to ``position`` are not settled, those of parked keys left out; see ``keys``."""
+        return self._unsettled.count
+
+    @property
     def oldest(self) -> int:
         """The first sequence that is not settled, parked keys left out; 0 if all are."""
         return self._unsettled.oldest
@@ -121,7 +126,7 @@ class Standing:
         return key.parked.sequence if key is not None and key.parked is not None else None
 
     def unsettled_through(self, position: int) -> int:
-        """Answers how many events up to a position are not settled; of what is read again, one a key."""
+        """Answers about how many events up to a position are not settled; see ``Unsettled.through``."""
         return self._unsettled.through(position)
 
     def next_time(self) -> float | None:

@@ -240,6 +240,7 @@ class GroupState(Standing):
         expired: dict[str, list[Run]] = {}
         for lease, over in self._leases.ended(now):
             member = self._members[lease.member_id]
+            member.note_taken(lease.epoch, over)
             for run in over:
                 member.drop(run)
             self._take_back(over, member)
@@ -303,6 +304,8 @@ class GroupState(Standing):
     def seek(self, position: int) -> None:
         """Goes on behind another position: all else is forgotten, and who has events has them no more."""
         for member in self._members:
+            for epoch, lease in member.leases.items():
+                member.note_taken(epoch, lease.runs.values())
             member.leases.clear()
             member.in_flight, member.is_alone = 0, False
         self.in_flight = 0
@@ -346,6 +349,7 @@ class GroupState(Standing):
             run = self._unsettled.loose.cut_out(run, sequence, sequence)
         if run.phase is Phase.LEASED and run.lease is not None:
             member = self._members[run.lease.member_id]
+            member.note_taken(run.lease.epoch, (run,))
             member.drop(run)
             self._take_back((run,), member)
         self._failing.give_up(run, Cause.SKIPPED, now)

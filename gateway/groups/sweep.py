@@ -49,6 +49,8 @@ class Sweeps:
         """Notes that a key is not spilled, or not to be read for."""
         for keys in (self._spilled, self._starving, self.wanted):
             keys.pop(key.name, None)
+        if not self._spilled:
+            self.floor = 0
 
     def read_for(self, key: Key) -> None:
         """Has a key read for: it starves. The sweep takes it along if its part is still to come."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.groups.keys import Keys
 from gateway.groups.loose import Loose
+from gateway.groups.recent import Recent
 from gateway.groups.retries import Retries
 from gateway.groups.runs import Phase, Run
 
@@ -56,12 +57,18 @@ class Unsettled:
         self.position = position
         self.keys = Keys(position, self._bounds, self._tracking.keys)
         self.loose = Loose(self._note_cut)
+        self.settled = Recent(self._bounds.remembered)
         self.retries = Retries(self._tracking.failed)
 
     @property
     def pending(self) -> int:
         """How many are held."""
         return self.loose.events + self.keys.pending
+
+    @property
+    def count(self) -> int:
+        """How many there are, held or not, parked keys left out; see ``Keys.unsettled``."""
+        return self.loose.events + self.keys.unsettled
 
     @property
     def is_settled(self) -> bool:
@@ -75,7 +82,9 @@ class Unsettled:
         return min(filter(None, firsts), default=0)
 
     def through(self, position: int) -> int:
-        """Answers how many are held up to a position."""
+        """Answers how many there are up to a position; below the group's, one a key of what is read again."""
+        if position >= self.position:
+            return self.loose.events + self.keys.count
         spans = (span for span in self.loose.spans() if span[0] <= position)
         return sum(min(last, position) - first + 1 for first, last in spans) + self.keys.known_through(
             position
@@ -89,14 +98,13 @@ class Unsettled:
         return next((run for run in (key.head, *key.redriven) if run and run.first == sequence), None)
 
     def is_open(self, sequence: int) -> bool:
-        """Tells whether an event is not settled; may be wrong about what was settled, not about the rest."""
-        floor = self.keys.sweeps.floor
-        return (
-            sequence > self.position
-            or 0 < floor <= sequence
-            or self.keys.find(sequence) is not None
-            or self.loose.find(sequence) is not None
-        )
+        """Tells whether an event is not settled.
+
+        May be wrong about what was settled long ago, where keys are spilled; not about the rest.
+        """
+        if sequence > self.position or self.keys.find(sequence) or self.loose.find(sequence):
+            return True
+        return 0 < self.keys.sweeps.floor <= sequence and sequence not in self.settled
 
     # They come.
 
@@ -179,6 +187,8 @@ class Unsettled:
         if self.retries:
             for run in runs:
                 self.retries.forget(run)
+        if self.keys:  # otherwise nothing is spilled, nor will be down here
+            self.settled.add(runs)
         ready = self.keys.settle(runs)
         if ready:
             self._waking.call(self._slots.put(ready))
@@ -190,6 +200,7 @@ class Unsettled:
     def park(self, run: Run, parked: Parked) -> None:
         """Takes a run away and parks its key."""
         self.retries.forget(run)
+        self.settled.add((run,))
         self.keys.park(run, parked, self.position + 1)
         self._tracking.parked.add(run.key_name)
 
