@@ -36,8 +36,12 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         watchdog.cancel()
-        process.kill()
-        process.wait()
+        process.terminate()  # it ends its own processes, also after a test that failed
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         process.stdout.close()
 
 
