@@ -36,10 +36,10 @@ class EventSchema:
         return cls(version, departed, await client.message_class(CANCELLED, version))
 
     def encode(self, flight: Flight) -> NewEvent:
-        """Makes the event that tells of a flight; its key is the flight's designator, such as ``UA1545``."""
+        """Makes the event that tells of a flight."""
         message = self._cancelled(flight) if flight.delay is None else self._departed(flight)
         time = flight.scheduled + timedelta(minutes=flight.delay or 0)
-        return NewEvent(message, key=f"{flight.carrier}{flight.number}", time=time)
+        return NewEvent(message, key=key_of(flight), time=time)
 
     def _departed(self, flight: Flight) -> Message:
         message: Any = self.departed(
@@ -64,6 +64,11 @@ def _journey(flight: Flight) -> dict[str, Any]:
         "destination": flight.destination,
         "scheduled": flight.scheduled,
     }
+
+
+def key_of(flight: Flight) -> str:
+    """Answers the key of a flight's event: its designator, such as ``UA1545``."""
+    return f"{flight.carrier}{flight.number}"
 
 
 def version_of(flight: Flight) -> int:

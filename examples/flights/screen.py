@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,8 +29,8 @@ class Screen:
 
     def say(self, what: str, details: str) -> None:
         """Writes one step of the story."""
-        self._console.print(f"{what:<{NAME_WIDTH}}", style="bold", end="")
-        self._console.print(details)
+        # One call: running counts are drawn anew behind each.
+        self._console.print(Text.assemble((f"{what:<{NAME_WIDTH}}", "bold"), details))
 
     def show_table(self, title: str, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Writes a table: a name in the first column, numbers in the others."""

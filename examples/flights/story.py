@@ -14,6 +14,7 @@ from dataset import read_airlines
 from events import DEPARTED, EventSchema, count_flights, version_of
 from google.protobuf.json_format import MessageToDict
 from processes import Consumer, DemoError
+from sharing import Sharing
 from stubs import make_stubs
 from tidegate.errors import InvalidEvent
 
@@ -59,6 +60,7 @@ class Story:
         self._folder = folder
         self._processes = processes
         half, upgrade = len(flights) // 2, len(flights) * 85 // 100
+        self._sharing = Sharing(screen, client, TOPIC, flights)
         self._parts = (flights[:half], flights[half:upgrade], flights[upgrade:])
         self._consumers: dict[str, Consumer] = {}
 
@@ -73,7 +75,8 @@ class Story:
         self._show_results()
         await self._publish_bad_event(first)
         await self._upgrade(first)
-        return await self._compare()
+        is_shared = await self._sharing.tell()
+        return await self._compare() and is_shared
 
     async def _prepare(self) -> EventSchema:
         schema = await self._register(1)
