@@ -371,7 +371,7 @@ class Trial:
             bool(events) + sum(event.redriven for event in events.values())
             for events in self.model.unsettled.values()
         )
-        assert self.state.pending <= self.bounds.look_ahead + self.largest_page + extra
+        assert self.state.pending <= self.bounds.look_ahead * 5 // 4 + self.largest_page + extra
 
     # That nothing is forgotten.
 

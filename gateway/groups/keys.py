@@ -9,7 +9,7 @@ key is spilled and not read for. So what a key costs is bounded, however far beh
 from __future__ import annotations
 
 from bisect import insort
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.groups.runs import FIRST, Phase, Run
 from gateway.groups.slots import slot_of
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
     from gateway.groups.bounds import Bounds
     from gateway.groups.values import Parked
+
+
+SWEPT_ANYHOW: Final = 4
+"""The part of the look-ahead that all spilled keys together may have besides it: otherwise, with as much held
+as may be, whoever reads again for a few keys would find one event of each at a time."""
 
 
 class Key:
@@ -300,18 +305,20 @@ class Keys:
             events: Sequences and keys, in order, of all events behind where the sweep is; those behind
                 ``through`` are passed over.
             through: The position that was read to.
-            room: How many events may be taken, besides the first of a key without any.
+            room: How many events may be taken, besides a few of each key: the more, the fewer are spilled.
         """
         if not self.sweeps.expects():
             return []
         found: dict[str, Key] = {}
         wanted, buffered = self.sweeps.wanted, self._buffered
+        few = self._bounds.look_ahead // SWEPT_ANYHOW // self.sweeps.spilled_count if wanted else 0
         for sequence, name in events:
             key = wanted.get(name)
             if key is None or not key.spilled <= sequence <= through:
                 continue
             key.spilled = sequence
-            if key.buffer and (room <= 0 or len(key.buffer) >= buffered):
+            held = len(key.buffer)
+            if held >= buffered or (room <= 0 and held > few):
                 self.sweeps.drop(key)
                 continue
             room -= 1

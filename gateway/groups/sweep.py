@@ -39,6 +39,11 @@ class Sweeps:
         """How many keys starve."""
         return len(self._starving)
 
+    @property
+    def spilled_count(self) -> int:
+        """How many keys are spilled."""
+        return len(self._spilled)
+
     def add(self, key: Key) -> None:
         """Notes that a key is spilled; one that is parked does not starve."""
         self._spilled[key.name] = key
