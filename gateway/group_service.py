@@ -60,7 +60,7 @@ class GroupService(GroupServiceServicer):
         group = self._groups.get(request.name)
         await self._groups.flush.try_now()  # so that dead letters are counted that are given up just now
         message = group_message(group.definition)
-        stats = await group.runtime.stats()
+        stats = await group.runtime.report.stats()
         message.stats.CopyFrom(stats_message(stats, await self._store.count_letters(request.name)))
         return pb.GetGroupResponse(group=message)
 

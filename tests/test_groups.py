@@ -301,8 +301,8 @@ async def test_the_lag_counts_what_waits_behind_a_key(shop: Shop) -> None:
 
 async def test_of_very_many_only_some_are_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """GetGroup lists so many members and failed events, and counts all that failed."""
-    monkeypatch.setattr("gateway.groups.runtime.MEMBERS_TOLD", 2)
-    monkeypatch.setattr("gateway.groups.runtime.RETRYING_TOLD", 3)
+    monkeypatch.setattr("gateway.groups.report.MEMBERS_TOLD", 2)
+    monkeypatch.setattr("gateway.groups.report.RETRYING_TOLD", 3)
     await create_group(shop, "g")
     await shop.publish(keyed(*[(f"k{n}", str(n)) for n in range(5)]))
     member = await join(shop, "g", max_in_flight=5)

@@ -122,7 +122,7 @@ class MemberStream:
         loop = asyncio.get_running_loop()
         yield Opened(
             state.position,
-            await self._runtime.head(),
+            await self._runtime.report.head(),
             interval,
             self.id,
             state.settings.lease,
@@ -215,7 +215,7 @@ class MemberStream:
     def _take_notices(self) -> Iterator[Gap | WarningFrame]:
         while self._notices:
             yield self._notices.popleft()
-        stalled = self._runtime.stalled
+        stalled = self._runtime.report.stalled
         if stalled and not self._told_stalled:
             yield WarningFrame(WarningKind.GROUP_STALLED, f"the group delivers nothing: {stalled}")
         self._told_stalled = bool(stalled)
@@ -242,7 +242,7 @@ class MemberStream:
 
     async def _heartbeat(self) -> Heartbeat:
         state = self._runtime.state
-        head, ordinal, since = await self._runtime.standing()
+        head, ordinal, since = await self._runtime.report.standing()
         now = time.time_ns()
         behind = state.position < head
         return Heartbeat(

@@ -18,9 +18,10 @@ from gateway.gaps import Gaps
 from gateway.groups.feeder import Feeder
 from gateway.groups.member_stream import MemberStream
 from gateway.groups.payloads import Payloads
+from gateway.groups.report import Report
 from gateway.groups.state import GroupState
 from gateway.groups.store import Write
-from gateway.groups.values import DeadLetter, Seeked, Stats
+from gateway.groups.values import DeadLetter, Seeked
 from gateway.log import Bounds
 from gateway.selection import EVERYTHING
 from gateway.topic_choice import select
@@ -43,13 +44,6 @@ SEQUENCES_NAMED: Final = 200_000
 """How many sequences one acknowledgement may name, those of spans counted one by one."""
 WATCH_SECONDS: Final = 5.0
 """How long it takes at most until a member is noticed that has not taken what waits for a lease's time."""
-RETRY_TOLD: Final = 10.0
-"""For how many seconds all that a group holds must wait until it is told that it stalls."""
-MEMBERS_TOLD: Final = 1_000
-"""How many members are told of."""
-RETRYING_TOLD: Final = 100
-"""How many failed events, and how many parked keys, are told of."""
-_NANOS: Final = 1_000_000_000
 
 
 class GroupRuntime:
@@ -59,6 +53,7 @@ class GroupRuntime:
         definition: What it is.
         state: What it does.
         payloads: The bytes of its events.
+        report: Tells how it stands.
     """
 
     def __init__(
@@ -116,6 +111,7 @@ class GroupRuntime:
         self._gaps = Gaps(Subscribing((), from_sequence=1), Bounds(0, 0, {}))
         self._told_lost = 0
         self._clock = time.time() - time.monotonic()
+        self.report = Report(log, self.state, self._feeder, self.now)
         self._closing = False
         self._deleted = False
 
@@ -202,33 +198,6 @@ class GroupRuntime:
         return settled
 
     # Operators.
-
-    async def stats(self) -> Stats:
-        """Answers how the group stands.
-
-        Raises:
-            StorageFailed: The log can't be read.
-        """
-        state = self.state
-        bounds = await self._log.bounds(self.selection)
-        unread = await self._log.count(self.selection, state.position, bounds.head)
-        oldest, since = await self._oldest()
-        retrying = state.retrying
-        return Stats(
-            position=state.position,
-            head=bounds.head,
-            members=tuple(state.members()[:MEMBERS_TOLD]),
-            in_flight=state.in_flight,
-            retrying_count=len(retrying),
-            lag_events=state.unsettled + unread,
-            lag=max(0.0, (time.time_ns() - since) / _NANOS) if oldest else 0.0,
-            oldest=oldest,
-            retrying=tuple(retrying[:RETRYING_TOLD]),
-            parked_count=state.parked_count,
-            parked=tuple(item for item, _ in zip(state.parked, range(RETRYING_TOLD), strict=False)),
-            stalled=self.stalled,
-            lost_through=state.lost_through,
-        )
 
     async def update(self, definition: Definition, sieve: GroupSieve) -> None:
         """Goes on as a new definition says, which is stored already."""
@@ -361,32 +330,6 @@ class GroupRuntime:
         """Whether all that the log has for the group is settled."""
         return self._feeder.at_head and self.state.is_settled
 
-    @property
-    def stalled(self) -> str:
-        """Why no further events are delivered; empty if they are."""
-        state, trouble = self.state, self._feeder.trouble
-        if state.stalled:
-            return state.stalled
-        if trouble:
-            return f"it can't read on, and tries again each second: {trouble}"
-        due = state.next_time() if state.is_full_of_failed else None
-        if due is None or due - self.now() < RETRY_TOLD:
-            return ""
-        return (
-            f"it holds as many events as it may, {state.pending:,}, and all of them wait for the next "
-            f"attempt at one that failed, the first for {due - self.now():.0f} s. "
-            f"Skip such events, or move the group"
-        )
-
-    async def head(self) -> int:
-        """Answers the head of the log."""
-        return (await self._log.bounds(self.selection)).head
-
-    async def standing(self) -> tuple[int, int, int]:
-        """Answers the head, how many batches lie behind the position, and when that was the head, in ns."""
-        bounds = await self._log.bounds(self.selection)
-        return bounds.head, max(0, bounds.head_ordinal - self._feeder.ordinal), self._feeder.read_time
-
     async def portions(
         self, spans: Sequence[Span], selection: Selection | None = None
     ) -> AsyncGenerator[Portion, None]:
@@ -475,16 +418,6 @@ class GroupRuntime:
     def _tell_failed(self, failures: Failures) -> None:
         for stream in self._streams.values():
             stream.tell_failed(failures)
-
-    async def _oldest(self) -> tuple[int, int]:
-        """Answers the oldest event that is not settled and when it was appended (ns); zeros if all are."""
-        oldest, after = self.state.oldest, self.state.position
-        page = await self._log.read(
-            self.selection, oldest - 1 if oldest else after, max_bytes=1, deadline=0.0
-        )
-        if not page.batches:
-            return oldest, time.time_ns()
-        return oldest or max(page.batches[0].first_sequence, after + 1), page.batches[0].append_time
 
 
 def _selection_of(definition: Definition) -> Selection:
