@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import threading
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+# Who starts tests in the background of a script has SIGINT ignored, and so had all processes started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile(
     "short", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

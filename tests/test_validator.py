@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import protovalidate
 import pytest
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given
@@ -315,6 +315,18 @@ def test_unknown_values_of_closed_enums_are_unknown_fields(legacy: BatchValidato
     assert field == ".events[0].data.color"
     assert "9 is no value of the closed enum old.v1.Color in schema version 1" in description
     assert accepted(legacy, batch, allow_unknown=True) is batch
+
+
+def test_an_entry_that_is_in_no_map_is_named_by_its_field() -> None:
+    """Descriptors made by hand may have a map's entry outside of a map: what is wrong in it has its path."""
+    source = 'syntax = "proto3"; package lone.v1; message M { map<string, int32> counts = 1; }'
+    files = FileDescriptorSet.FromString(compile_sources({"test.proto": source}).descriptor_set)
+    files.file[0].message_type[0].field[0].label = FieldDescriptorProto.LABEL_OPTIONAL
+    validator = BatchValidator(build_pool(files.SerializeToString()), "lone.v1.M", 1)
+    entry = length_delimited(1, b"key") + b"\xe8\x04\x01"
+    [(field, description)] = refusals(validator, event(data(length_delimited(1, entry))))
+    assert field == ".events[0].data.counts"
+    assert "unknown field 77" in description
 
 
 def payment(pool: DescriptorPool, **fields: Any) -> bytes:

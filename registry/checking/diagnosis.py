@@ -291,6 +291,8 @@ class Diagnosis:
         """Writes a map's key instead of the entry's place, where the entry has a key that can be read."""
         if field.message_type is None or not self._kind(field.message_type).is_entry:
             return path
+        if not field.is_repeated:  # descriptors may hold an entry that is in no map
+            return path
         try:
             entry: Any = GetMessageClass(field.message_type).FromString(self._data[record.start : record.end])
             return f"{path.rpartition('[')[0]}[{subscript(entry.key)}]"
