@@ -63,12 +63,6 @@ class Key:
         return self.buffer[0] if self.buffer else self.spilled or None
 
     @property
-    def oldest(self) -> int:
-        """The first sequence of it that is not settled; 0 if there is none."""
-        redriven = [run.first for run in (self.head, *self.redriven[:1]) if run is not None and run.redriven]
-        return min(redriven) if redriven else self.first_unsettled or 0
-
-    @property
     def is_done(self) -> bool:
         """Whether nothing of it is left."""
         return not (self.head or self.buffer or self.spilled or self.redriven)
@@ -101,6 +95,13 @@ class Keys:
     def pending(self) -> int:
         """How much is held: events, and keys of which none is known; not what was redriven and waits."""
         return len(self._owners) + self.sweeps.starving_count
+
+    @property
+    def oldest(self) -> int:
+        """The first sequence that is not settled, parked keys left out; 0 if there is none."""
+        aside = (at for at, key in self._aside.items() if not key.parked)
+        firsts = (min(self._owners, default=0), min(aside, default=0), self.sweeps.first_starving)
+        return min(filter(None, firsts), default=0)
 
     @property
     def unsettled(self) -> int:

@@ -46,14 +46,11 @@ class Budget:
         self.groups = 0
 
     @property
-    def is_spent(self) -> bool:
-        """Whether the groups keep more than they should."""
-        return self.used > self.total
-
-    @property
     def share(self) -> int:
         """How many bytes a group may keep now: with all of them spent, no more than its part."""
-        return self.total // max(1, self.groups) if self.is_spent else KEPT_BYTES
+        if self.used <= self.total:
+            return KEPT_BYTES
+        return min(KEPT_BYTES, self.total // max(1, self.groups))
 
 
 class Excerpt(NamedTuple):
@@ -109,7 +106,7 @@ class Payloads:
         for first in self._firsts[:settled]:
             self._forget(self._batches.pop(first))
         del self._firsts[:settled]
-        while len(self._batches) > 1 and self._bytes > min(KEPT_BYTES, self._budget.share):
+        while len(self._batches) > 1 and self._bytes > self._budget.share:
             first, batch = self._batches.popitem(last=False)
             del self._firsts[bisect_left(self._firsts, first)]
             self._forget(batch)

@@ -44,6 +44,11 @@ class Sweeps:
         """How many keys are spilled."""
         return len(self._spilled)
 
+    @property
+    def first_starving(self) -> int:
+        """Where the first key that starves is spilled; 0 if none does."""
+        return min(map(_spilled_at, self._starving.values()), default=0)
+
     def add(self, key: Key) -> None:
         """Notes that a key is spilled; one that is parked does not starve."""
         self._spilled[key.name] = key

@@ -78,7 +78,7 @@ class Unsettled:
     @property
     def oldest(self) -> int:
         """The first one, parked keys left out; 0 if there are none."""
-        firsts = [self.loose.first, *(key.oldest for key in self.keys if not key.parked)]
+        firsts = (self.loose.first, self.keys.oldest)
         return min(filter(None, firsts), default=0)
 
     def through(self, position: int) -> int:
